@@ -1,1 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
+"""The configurations one can run by name.
+
+A configuration is a function without arguments that returns a whole `RunConfig`; the first line of its docstring is
+what `python -m configs` says of it. A variant calls its parent and replaces fields:
+
+    def debug_long() -> RunConfig:
+        return replace(debug(), name="debug-long", **{"loop.total_nimg": 100_000})
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from configs.debug import debug
+from dnnlib.config import ConfigError, nearest
+from dnnlib.config_paths import override
+from training.run_config import RunConfig, load_config
+
+CONFIGS: dict[str, Callable[[], RunConfig]] = {
+    "debug": debug,
+}
+# Other names for the same configurations.
+ALIASES: dict[str, str] = {}
+
+
+def resolve(name_or_path: str, assignments: Iterable[str] = ()) -> RunConfig:
+    """The run configuration of that NAME, FILE.json or run folder, with `--set` assignments applied in order."""
+    return override(find(name_or_path), assignments)
+
+
+def find(name_or_path: str) -> RunConfig:
+    name = ALIASES.get(name_or_path, name_or_path)
+    if name in CONFIGS:
+        return CONFIGS[name]()
+    if name.endswith(".json") or Path(name).exists():
+        return load_config(name)
+    close = nearest(name, [*CONFIGS, *ALIASES])
+    hint = f" Did you mean {close}?" if close else ""
+    raise ConfigError(
+        f"no configuration named {name!r}.{hint} There are: {', '.join([*CONFIGS, *ALIASES])}. "
+        "A file ending in .json or a run folder serves as well."
+    )

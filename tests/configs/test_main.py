@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m configs`, as one meets it in a shell."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from configs import CONFIGS, resolve
+from configs.__main__ import main
+from dnnlib.config import from_json
+from training.run_config import RunConfig, save_config
+
+
+def run(*args: str) -> Result:
+    return CliRunner().invoke(main, list(args))
+
+
+def test_without_arguments_it_lists_every_configuration_with_a_line_each() -> None:
+    result = run()
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert [line.split(":")[0] for line in lines] == list(CONFIGS)
+    assert all(line.endswith(".") for line in lines)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_name_prints_the_configuration_as_json_and_nothing_else(name: str) -> None:
+    result = run(name)
+    assert result.exit_code == 0
+    assert from_json(RunConfig, result.stdout) == resolve(name)
+
+
+def test_set_works_there_too() -> None:
+    assert json.loads(run("debug", "--set", "loop.batch=7", "--set", "seed=3").stdout)["loop"]["batch"] == 7
+
+
+def test_what_it_prints_is_a_file_it_reads(tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text(run("debug", "--set", "seed=3").stdout)
+    assert run(str(tmp_path / "mine.json")).stdout == run("debug", "--set", "seed=3").stdout
+
+
+def test_diff_prints_only_what_differs(tmp_path: Path) -> None:
+    save_config(resolve("debug", ["seed=3"]), tmp_path / "config.json")
+    assert run("debug", "--diff", str(tmp_path)).stdout == "seed: 0 -> 3\n"
+    assert run("debug", "--set", "seed=3", "--diff", str(tmp_path)).stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["debgu"], "Did you mean debug?"),
+        (["debug", "--set", "loop.bacth=4"], "Did you mean loop.batch?"),
+        (["debug", "--set", "loop.batch=four"], "expected a whole number"),
+        (["debug", "--diff", "debgu"], "Did you mean debug?"),
+        (["--set", "seed=1"], "need a CONFIG"),
+    ],
+)
+def test_a_mistake_leaves_stdout_empty_and_is_explained(args: list[str], words: str) -> None:
+    result = run(*args)
+    assert result.exit_code != 0
+    assert result.stdout == ""
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_help_shows_examples() -> None:
+    assert "python -m configs debug --set loop.batch=8" in run("--help").stdout
+
+
+def test_it_runs_as_a_module() -> None:
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "-m", "configs", "debug"]
+    result = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=True)
+    assert from_json(RunConfig, result.stdout) == resolve("debug")
