@@ -2,6 +2,7 @@
 """`python -m configs`, as one meets it in a shell."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ from configs import CONFIGS, resolve
 from configs.__main__ import main
 from dnnlib.config import from_json
 from training.run_config import RunConfig, save_config
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(*args: str) -> Result:
@@ -67,12 +70,19 @@ def test_a_mistake_leaves_stdout_empty_and_is_explained(args: list[str], words: 
     assert "Traceback" not in result.stderr
 
 
+def test_the_errors_in_the_documentation_are_true() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^\$ python -m configs (.*)\n(Error: .*)$", page, re.MULTILINE)
+    assert len(examples) >= 2
+    for arguments, error in examples:
+        assert run(*arguments.split()).stderr.strip() == error
+
+
 def test_help_shows_examples() -> None:
     assert "python -m configs debug --set loop.batch=8" in run("--help").stdout
 
 
 def test_it_runs_as_a_module() -> None:
-    root = Path(__file__).resolve().parents[2]
     command = [sys.executable, "-m", "configs", "debug"]
-    result = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=True)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     assert from_json(RunConfig, result.stdout) == resolve("debug")
