@@ -30,7 +30,10 @@ def require(holds: bool, what: str) -> None:
 
 def check_operators() -> str:
     doctor = subprocess.run([sys.executable, "-m", "torch_utils.ops", "--check"], cwd=ROOT, check=False)
-    require(doctor.returncode == 0, "the operators do not agree with their references; the table above says which")
+    require(
+        doctor.returncode == 0,
+        f"`python -m torch_utils.ops --check` ended with status {doctor.returncode}; see what it says above",
+    )
     return "each agrees with its reference on every path that this machine has"
 
 

@@ -234,9 +234,10 @@ def read_spec(annotation: Any, metadata: tuple = (), discriminator: Any = None) 
         return Sequence(tuple(read_spec(arg) for arg in args if arg is not Ellipsis), repeats, read_bounds(metadata))
     if origin in (Union, types.UnionType):
         return read_union(args, discriminator)
-    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+    is_class = origin is None and isinstance(annotation, type)  # in Python 3.10 list[int] says that it is a type
+    if is_class and issubclass(annotation, enum.Enum):
         return Choice(tuple((text_of(member.value), member.value) for member in annotation))
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if is_class and issubclass(annotation, BaseModel):
         if annotation.model_config.get("frozen") and annotation.model_config.get("extra") == "forbid":
             return Model(annotation)
         raise TypeError(f"derive {annotation.__name__} from Config")
