@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operators: each module holds one, with its contract, its PyTorch reference and its registration.
+
+`python -m torch_utils.ops` reports which path each of them takes on this machine.
+"""
+
+from torch_utils.ops.biased_act import Activation, biased_act
+from torch_utils.ops.composite import composite
+from torch_utils.ops.fir_act import fir_act
+from torch_utils.ops.fir_resample import downsample, filter_taps, fir_resample, smooth, upsample
+from torch_utils.ops.importance_depths import importance_depths, merge_depths, mid_cell
+from torch_utils.ops.native import forced
+from torch_utils.ops.trigrid_sample import trigrid_sample
+
+__all__ = [
+    "Activation",
+    "biased_act",
+    "composite",
+    "downsample",
+    "filter_taps",
+    "fir_act",
+    "fir_resample",
+    "forced",
+    "importance_depths",
+    "merge_depths",
+    "mid_cell",
+    "smooth",
+    "trigrid_sample",
+    "upsample",
+]

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+// trigrid_sample and its two gradients on the CPU. Contract: torch_utils/ops/trigrid_sample.py.
+//
+// Features are innermost, so every corner of a cell is one contiguous vector. The gradient into the planes splits its work
+// by (image, plane, block of features): no two threads write the same place, so there are no atomics and the sum has one
+// order, however many threads there are.
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_strided.h>
+
+#include <limits>
+#include <vector>
+
+#include "cpu/huge_pages.h"
+#include "cpu/tensors.h"
+
+namespace fullhead {
+namespace {
+
+constexpr int64_t kPointsPerTask = 256;
+constexpr int64_t kZeroGrain = 1 << 16;
+constexpr int64_t kBlock = 16;  // features that one thread owns in the gradient: a cache line of float
+
+// The planes with features innermost, as strides over a base pointer.
+struct Grid {
+  at::Tensor planes;  // [N, 3, D, F, H, W], stride(3) == 1
+  int64_t n, depth, features, height, width;
+  int64_t stride_n, stride_plane, stride_d, stride_h, stride_w;
+  int64_t axes[3][3];
+  double per_unit;  // q per world unit
+  bool planar;
+
+  Grid(const at::Tensor& any, const at::Tensor& points, double box_size, at::IntArrayRef order, bool planar_)
+      : planes(any), per_unit(2.0 / box_size), planar(planar_) {
+    TORCH_CHECK(any.dim() == 6 && any.size(1) == 3 && order.size() == 9, "trigrid_sample: bad arguments");
+    TORCH_CHECK(points.dim() == 3 && points.size(0) == any.size(0) && points.size(2) == 3, "trigrid_sample: bad points");
+    if (any.size(3) > 1 && any.stride(3) != 1) planes = any.permute({0, 4, 5, 1, 2, 3}).contiguous().permute({0, 3, 4, 5, 1, 2});
+    n = planes.size(0), depth = planes.size(2), features = planes.size(3), height = planes.size(4), width = planes.size(5);
+    stride_n = planes.stride(0), stride_plane = planes.stride(1), stride_d = planes.stride(2);
+    stride_h = planes.stride(4), stride_w = planes.stride(5);
+    for (int p = 0; p < 3; ++p)
+      for (int a = 0; a < 3; ++a) {
+        axes[p][a] = order[3 * p + a];
+        TORCH_CHECK(axes[p][a] >= 0 && axes[p][a] < 3, "trigrid_sample: axes must be 0, 1 or 2");
+      }
+    TORCH_CHECK(!planar || depth == 1, "trigrid_sample: planar sampling needs depth 1");
+    const int64_t last_texel = (depth - 1) * stride_d + (height - 1) * stride_h + (width - 1) * stride_w;
+    TORCH_CHECK(last_texel <= std::numeric_limits<int32_t>::max(), "trigrid_sample: a plane spans more than 2^31 elements");
+  }
+};
+
+// Points are looked up kLanes at a time, so that the arithmetic of cells and weights is done in vectors.
+constexpr int kLanes = 16;
+
+// For each axis of a plane the two texels beside each point: offsets in memory, and weights that are zero where there is no texel.
+template <class A>
+struct Cells {
+  A weight[3][2][kLanes];
+  A inside[3][2][kLanes];  // 1 where the texel exists: the derivative of the weights is -+inside
+  int32_t offset[3][2][kLanes];
+
+  Cells(const Grid& grid, int plane, const A q[3][kLanes]) {
+    look_up(0, q[grid.axes[plane][0]], grid.width, grid.stride_w);
+    look_up(1, q[grid.axes[plane][1]], grid.height, grid.stride_h);
+    if (grid.planar)
+      one_slice();
+    else
+      look_up(2, q[grid.axes[plane][2]], grid.depth, grid.stride_d);
+  }
+
+ private:
+  void look_up(int axis, const A* q, int64_t size_any, int64_t stride_any) {
+    const int32_t size = static_cast<int32_t>(size_any), stride = static_cast<int32_t>(stride_any);
+    const A scale = A(size) / A(2), shift = (A(size) - A(1)) / A(2), far = A(size) + A(1);
+    for (int i = 0; i < kLanes; ++i) {
+      A x = q[i] * scale + shift;
+      // Far outside, or NaN, there is no texel; the integers below must not overflow on the way to that answer.
+      x = x >= A(-2) ? x : A(-2);
+      x = x <= far ? x : far;
+      const A low = std::floor(x), t = x - low;
+      const int32_t k = static_cast<int32_t>(low);
+      const bool first = k >= 0 && k < size, second = k >= -1 && k < size - 1;
+      inside[axis][0][i] = first ? A(1) : A(0);
+      inside[axis][1][i] = second ? A(1) : A(0);
+      weight[axis][0][i] = first ? A(1) - t : A(0);
+      weight[axis][1][i] = second ? t : A(0);
+      offset[axis][0][i] = first ? k * stride : 0;
+      offset[axis][1][i] = second ? (k + 1) * stride : 0;
+    }
+  }
+
+  // The depth axis of a planar grid: its one slice, whatever the coordinate.
+  void one_slice() {
+    for (int i = 0; i < kLanes; ++i) {
+      weight[2][0][i] = A(1), weight[2][1][i] = A(0);
+      inside[2][0][i] = inside[2][1][i] = A(0);
+      offset[2][0][i] = offset[2][1][i] = 0;
+    }
+  }
+};
+
+// The eight corners of each cell, corner c = 4 * depth + 2 * height + width.
+template <class A>
+struct Corners {
+  A weight[8][kLanes];
+  int32_t offset[8][kLanes];
+
+  explicit Corners(const Cells<A>& cells) {
+    for (int c = 0; c < 8; ++c) {
+      const int w = c & 1, h = c >> 1 & 1, d = c >> 2;
+      for (int i = 0; i < kLanes; ++i) {
+        weight[c][i] = cells.weight[0][w][i] * cells.weight[1][h][i] * cells.weight[2][d][i];
+        offset[c][i] = cells.offset[0][w][i] + cells.offset[1][h][i] + cells.offset[2][d][i];
+      }
+    }
+  }
+};
+
+// Coordinates of `count` points, the spare lanes outside.
+template <class A>
+inline void load_q(const Grid& grid, const A* points, int64_t count, A q[3][kLanes]) {
+  for (int a = 0; a < 3; ++a)
+    for (int i = 0; i < kLanes; ++i) q[a][i] = i < count ? points[3 * i + a] * A(grid.per_unit) : A(-9);
+}
+
+// Calls f(first, count) for runs of at most kLanes points of one image in [begin, end).
+template <class F>
+inline void for_each_run(int64_t begin, int64_t end, int64_t points_per_image, const F& f) {
+  for (int64_t i = begin; i < end;) {
+    const int64_t image_end = (i / points_per_image + 1) * points_per_image;
+    const int64_t count = std::min<int64_t>({kLanes, end - i, image_end - i});
+    f(i, count);
+    i += count;
+  }
+}
+
+// kFeatures = 0: any number.
+template <int kFeatures, class T, class A>
+void sample_range(const Grid& grid, const T* planes, const A* points, T* out, int64_t num_points, int64_t begin, int64_t end) {
+  const int64_t features = kFeatures ? kFeatures : grid.features;
+  std::vector<A> sums(kLanes * features);
+  for_each_run(begin, end, num_points, [&](int64_t first, int64_t count) {
+    A q[3][kLanes];
+    load_q(grid, points + 3 * first, count, q);
+    std::fill(sums.begin(), sums.end(), A(0));
+    for (int plane = 0; plane < 3; ++plane) {
+      const Corners<A> corners{Cells<A>(grid, plane, q)};
+      const T* base = planes + first / num_points * grid.stride_n + plane * grid.stride_plane;
+      for (int64_t i = 0; i < count; ++i) {
+        A* __restrict sum = sums.data() + i * features;
+        for (int c = 0; c < 8; ++c) {
+          const A weight = corners.weight[c][i];
+          if (weight == A(0)) continue;
+          const T* __restrict texel = base + corners.offset[c][i];
+          for (int64_t f = 0; f < features; ++f) sum[f] += weight * A(texel[f]);
+        }
+      }
+    }
+    for (int64_t f = 0; f < count * features; ++f) out[first * features + f] = T(sums[f] * A(1.0 / 3));
+  });
+}
+
+at::Tensor trigrid_sample(const at::Tensor& planes, const at::Tensor& points_any, double box_size, at::IntArrayRef axes,
+                          bool planar) {
+  const Grid grid(planes, points_any, box_size, axes, planar);
+  const at::Tensor points = points_any.contiguous();
+  const int64_t m = points.size(1);
+  at::Tensor out = at::empty({grid.n, m, grid.features}, planes.options());
+  with_float_type(planes.scalar_type(), "trigrid_sample", [&](auto zero) {
+    using T = decltype(zero);
+    using A = Acc<T>;
+    parallel_for(0, grid.n * m, kPointsPerTask, [&](int64_t begin, int64_t end) {
+      auto run = grid.features == 32 ? sample_range<32, T, A> : grid.features == 16 ? sample_range<16, T, A> : sample_range<0, T, A>;
+      run(grid, grid.planes.const_data_ptr<T>(), points.const_data_ptr<A>(), out.mutable_data_ptr<T>(), m, begin, end);
+    });
+  });
+  return out;
+}
+
+// Adds the gradient of `block` features, from `first_feature` on, of one plane of one image.
+template <int kBlockSize, class T, class A>
+void scatter_block(const Grid& grid, int plane, int64_t first_feature, int64_t block, const A* points, const T* g, int64_t m,
+                   A* out) {
+  const int64_t n = kBlockSize ? kBlockSize : block;
+  for_each_run(0, m, m, [&](int64_t first, int64_t count) {
+    A q[3][kLanes];
+    load_q(grid, points + 3 * first, count, q);
+    const Corners<A> corners{Cells<A>(grid, plane, q)};
+    for (int64_t i = 0; i < count; ++i) {
+      A scaled[kBlock];
+      const T* from = g + (first + i) * grid.features + first_feature;
+      for (int64_t f = 0; f < n; ++f) scaled[f] = A(from[f]) * A(1.0 / 3);
+      for (int c = 0; c < 8; ++c) {
+        const A weight = corners.weight[c][i];
+        if (weight == A(0)) continue;
+        A* __restrict texel = out + corners.offset[c][i] + first_feature;
+        for (int64_t f = 0; f < n; ++f) texel[f] += weight * scaled[f];
+      }
+    }
+  });
+}
+
+// The planes' own strides where features are innermost and memory is dense, else [N, H, W, 3, D, F] in memory.
+// torch_utils/ops/trigrid_sample.py: _gradient_strides agrees.
+std::vector<int64_t> gradient_strides(const at::Tensor& planes) {
+  if (planes.stride(3) == 1 && planes.is_non_overlapping_and_dense()) return planes.strides().vec();
+  const int64_t features = planes.size(3), plane = planes.size(2) * features, texel = 3 * plane;
+  const int64_t row = planes.size(5) * texel;
+  return {planes.size(4) * row, plane, features, 1, row, texel};
+}
+
+at::Tensor grad_planes(const at::Tensor& g_any, const at::Tensor& planes, const at::Tensor& points_any, double box_size,
+                       at::IntArrayRef axes, bool planar) {
+  const at::Tensor points = points_any.contiguous(), g = g_any.contiguous();
+  // Low-precision planes collect their gradient in float32.
+  const auto sum_type = planes.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  at::Tensor out = at::empty_strided(planes.sizes(), gradient_strides(planes), planes.options().dtype(sum_type));
+  const Grid grid(out, points, box_size, axes, planar);
+  const int64_t m = points.size(1), blocks = (grid.features + kBlock - 1) / kBlock;
+  with_float_type(planes.scalar_type(), "trigrid_sample", [&](auto zero) {
+    using T = decltype(zero);
+    using A = Acc<T>;
+    A* data = out.mutable_data_ptr<A>();
+    // By all threads, since most of the time here goes into the first touch of fresh pages.
+    advise_huge_pages(data, out.nbytes());
+    parallel_for(0, out.numel(), kZeroGrain, [&](int64_t begin, int64_t end) { std::fill(data + begin, data + end, A(0)); });
+    parallel_for(0, grid.n * 3 * blocks, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t task = begin; task < end; ++task) {
+        const int64_t n = task / (3 * blocks), first = task % blocks * kBlock;
+        const int plane = static_cast<int>(task / blocks % 3);
+        const int64_t count = std::min(kBlock, grid.features - first);
+        auto run = count == kBlock ? scatter_block<kBlock, T, A> : scatter_block<0, T, A>;
+        run(grid, plane, first, count, points.const_data_ptr<A>() + n * m * 3, g.const_data_ptr<T>() + n * m * grid.features, m,
+            data + n * grid.stride_n + plane * grid.stride_plane);
+      }
+    });
+  });
+  return out.scalar_type() == planes.scalar_type() ? out : out.to(planes.scalar_type());
+}
+
+at::Tensor grad_points(const at::Tensor& g_any, const at::Tensor& planes, const at::Tensor& points_any, double box_size,
+                       at::IntArrayRef axes, bool planar) {
+  const Grid grid(planes, points_any, box_size, axes, planar);
+  const at::Tensor points = points_any.contiguous(), g = g_any.contiguous();
+  const int64_t m = points.size(1), features = grid.features;
+  at::Tensor out = at::empty(points.sizes(), points.options());
+  with_float_type(planes.scalar_type(), "trigrid_sample", [&](auto zero) {
+    using T = decltype(zero);
+    using A = Acc<T>;
+    const T* data = grid.planes.const_data_ptr<T>();
+    const A* pp = points.const_data_ptr<A>();
+    const T* pg = g.const_data_ptr<T>();
+    A* po = out.mutable_data_ptr<A>();
+    const A size[3] = {A(grid.width), A(grid.height), A(grid.depth)};
+    parallel_for(0, grid.n * m, kPointsPerTask, [&](int64_t begin, int64_t end) {
+      std::vector<A> sums(3 * kLanes * features);  // d(features) / d(q) along the three axes of the world
+      for_each_run(begin, end, m, [&](int64_t first, int64_t count) {
+        A q[3][kLanes];
+        load_q(grid, pp + 3 * first, count, q);
+        std::fill(sums.begin(), sums.end(), A(0));
+        for (int plane = 0; plane < 3; ++plane) {
+          const Cells<A> cells(grid, plane, q);
+          const T* base = data + first / m * grid.stride_n + plane * grid.stride_plane;
+          for (int64_t i = 0; i < count; ++i) {
+            A* along[3];
+            for (int a = 0; a < 3; ++a) along[a] = sums.data() + (grid.axes[plane][a] * kLanes + i) * features;
+            for (int c = 0; c < 8; ++c) {
+              const int k[3] = {c & 1, c >> 1 & 1, c >> 2};
+              // The weight of texel k along an axis is 1 - t or t, so its derivative is -1 or 1, where the texel exists.
+              A slope[3];
+              for (int a = 0; a < 3; ++a) {
+                slope[a] = size[a] * (k[a] ? A(1) : A(-1)) * cells.inside[a][k[a]][i];
+                for (int other = 0; other < 3; ++other)
+                  if (other != a) slope[a] *= cells.weight[other][k[other]][i];
+              }
+              if (slope[0] == A(0) && slope[1] == A(0) && slope[2] == A(0)) continue;
+              const T* texel = base + cells.offset[0][k[0]][i] + cells.offset[1][k[1]][i] + cells.offset[2][k[2]][i];
+              for (int64_t f = 0; f < features; ++f) {
+                const A v = A(texel[f]);
+                along[0][f] += slope[0] * v;
+                along[1][f] += slope[1] * v;
+                along[2][f] += slope[2] * v;
+              }
+            }
+          }
+        }
+        for (int64_t i = 0; i < count; ++i)
+          for (int a = 0; a < 3; ++a) {
+            A sum = 0;
+            for (int64_t f = 0; f < features; ++f) sum += A(pg[(first + i) * features + f]) * sums[(a * kLanes + i) * features + f];
+            po[3 * (first + i) + a] = sum * A(grid.per_unit / 6);  // 1/3 for the mean, 1/2 from q to texels
+          }
+      });
+    });
+  });
+  return out;
+}
+
+}  // namespace
+}  // namespace fullhead
+
+TORCH_LIBRARY_IMPL(fullhead, CPU, m) {
+  m.impl("trigrid_sample", fullhead::trigrid_sample);
+  m.impl("trigrid_sample_grad_planes", fullhead::grad_planes);
+  m.impl("trigrid_sample_grad_points", fullhead::grad_points);
+}

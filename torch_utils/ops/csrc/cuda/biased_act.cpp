@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Glue of biased_act on the GPU. Contract: torch_utils/ops/biased_act.py.
+
+#include <ATen/ops/empty_like.h>
+
+#include "cuda/glue.h"
+
+namespace fullhead {
+namespace {
+
+at::Tensor biased_act(const at::Tensor& x_any, const std::optional<at::Tensor>& bias_any, c10::string_view name, double gain,
+                      double clamp) {
+  const Act act = checked_act(name);
+  TORCH_CHECK(!bias_any || (is_piecewise(act) && x_any.dim() >= 2 && bias_any->numel() == x_any.size(1) &&
+                            bias_any->scalar_type() == x_any.scalar_type() && bias_any->device() == x_any.device()),
+              "biased_act: bias does not fit x");
+  const auto format = dense_format(x_any);
+  const at::Tensor x = x_any.contiguous(format), bias = bias_any ? bias_any->contiguous() : at::Tensor();
+  at::Tensor y = at::empty_like(x, format);
+  ActShape shape{x.numel(), 1, 1};
+  if (bias_any && x.numel() > 0) {
+    shape.channels = x.size(1);
+    shape.inner = format == at::MemoryFormat::ChannelsLast ? 1 : x.numel() / (x.size(0) * x.size(1));
+  }
+  check(launch_biased_act(target_of(x), element_of(x, "biased_act"), x.const_data_ptr(), bias_any ? bias.const_data_ptr() : nullptr,
+                          y.mutable_data_ptr(), shape, act, gain, clamp),
+        "biased_act");
+  return y;
+}
+
+at::Tensor act_slope_op(const at::Tensor& g_any, const at::Tensor& kept_any, c10::string_view name, double gain, double clamp) {
+  TORCH_CHECK(g_any.sizes() == kept_any.sizes() && g_any.scalar_type() == kept_any.scalar_type(),
+              "act_slope: g and kept must be alike");
+  const auto format = dense_format(kept_any);
+  const at::Tensor g = g_any.contiguous(format), kept = kept_any.contiguous(format);
+  at::Tensor out = at::empty_like(kept, format);
+  check(launch_act_slope(target_of(kept), element_of(kept, "act_slope"), g.const_data_ptr(), kept.const_data_ptr(),
+                         out.mutable_data_ptr(), kept.numel(), checked_act(name), gain, clamp),
+        "act_slope");
+  return out;
+}
+
+at::Tensor act_curve_op(const at::Tensor& g_any, const at::Tensor& h_any, const at::Tensor& kept_any, c10::string_view name,
+                     double gain, double clamp) {
+  TORCH_CHECK(g_any.sizes() == kept_any.sizes() && h_any.sizes() == kept_any.sizes() &&
+                  g_any.scalar_type() == kept_any.scalar_type() && h_any.scalar_type() == kept_any.scalar_type(),
+              "act_curve: g, h and kept must be alike");
+  const auto format = dense_format(kept_any);
+  const at::Tensor g = g_any.contiguous(format), h = h_any.contiguous(format), kept = kept_any.contiguous(format);
+  at::Tensor out = at::empty_like(kept, format);
+  check(launch_act_curve(target_of(kept), element_of(kept, "act_curve"), g.const_data_ptr(), h.const_data_ptr(),
+                         kept.const_data_ptr(), out.mutable_data_ptr(), kept.numel(), checked_act(name), gain, clamp),
+        "act_curve");
+  return out;
+}
+
+}  // namespace
+}  // namespace fullhead
+
+TORCH_LIBRARY_IMPL(fullhead, CUDA, m) {
+  m.impl("biased_act", fullhead::biased_act);
+  m.impl("act_slope", fullhead::act_slope_op);
+  m.impl("act_curve", fullhead::act_curve_op);
+}

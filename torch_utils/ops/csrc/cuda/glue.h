@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the glue of every GPU operator needs: the element type, the current stream, and errors in words. No CUDA header is
+// included, so that the glue compiles wherever PyTorch does.
+#pragma once
+
+#include <torch/library.h>
+
+#include <optional>
+
+#include "cuda/launch.h"
+#include "layout.h"
+
+// PyTorch's stable C interface; declared here because its header hides it where PyTorch was built without CUDA.
+extern "C" int32_t aoti_torch_get_current_cuda_stream(int32_t device_index, void** ret_stream);
+
+namespace fullhead {
+
+inline Element element_of(const at::Tensor& x, const char* op) {
+  switch (x.scalar_type()) {
+    case at::kFloat: return Element::f32;
+    case at::kDouble: return Element::f64;
+    case at::kHalf: return Element::f16;
+    case at::kBFloat16: return Element::bf16;
+    default: TORCH_CHECK(false, op, ": a floating-point tensor is needed, got ", x.scalar_type());
+  }
+}
+
+inline Target target_of(const at::Tensor& x) {
+  void* stream = nullptr;
+  TORCH_CHECK(aoti_torch_get_current_cuda_stream(x.get_device(), &stream) == 0, "fullhead: no current CUDA stream");
+  return {static_cast<int>(x.get_device()), stream};
+}
+
+inline void check(int error, const char* op) { TORCH_CHECK(error == 0, op, ": the kernel did not start, CUDA error ", error); }
+
+inline Act checked_act(c10::string_view name) {
+  const Act act = act_from_name({name.data(), name.size()});
+  TORCH_CHECK(act != Act::unknown, "unknown activation '", name, "'");
+  return act;
+}
+
+}  // namespace fullhead

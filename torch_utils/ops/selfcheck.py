@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small examples of every operator, and the comparison of both paths on them, values and gradients."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from torch_utils import ops
+from torch_utils.ops import native
+
+TOLERANCE = 2e-5  # relative to the largest absolute value, float32
+
+
+@dataclass(frozen=True)
+class Example:
+    """A call of an operator on tensors; floating-point tensors get gradients where the operator has them."""
+
+    op: str
+    call: Callable[..., Tensor | tuple[Tensor, ...]]
+    tensors: tuple[Tensor, ...]
+    has_gradient: bool = True
+
+
+def examples(device: str = "cpu") -> list[Example]:
+    """One or two calls of every operator, on random tensors."""
+    generator = torch.Generator().manual_seed(0)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator).to(device)
+
+    taps = ops.filter_taps().to(device)
+    image = normal(2, 8, 16, 16).to(memory_format=torch.channels_last)
+    depths = torch.rand(2, 6, 12, generator=generator).sort(-1).values.to(device) + 2
+    weights = torch.rand(2, 6, 11, generator=generator).to(device)
+    return [
+        Example("biased_act", lambda x, b: ops.biased_act(x, b, "lrelu", clamp=1.0), (image, normal(8))),
+        Example("biased_act", lambda x, b: ops.biased_act(x, b, "swish"), (image.contiguous(), normal(8))),
+        Example("fir_resample", lambda x: ops.upsample(x, taps), (image,)),
+        Example("fir_resample", lambda x: ops.downsample(x, taps), (image.contiguous(),)),
+        Example(
+            "fir_act",
+            lambda x, noise, b: ops.fir_act(x, taps, noise, b, "lrelu", (1, 1, 1, 1), 4.0),
+            (image, normal(1, 1, 15, 15), normal(8)),
+        ),
+        Example(
+            "trigrid_sample",
+            lambda planes, points: ops.trigrid_sample(planes, points, box_size=2.0),
+            (normal(2, 3, 3, 32, 8, 8), normal(2, 64, 3) / 2),
+        ),
+        Example(
+            "trigrid_sample",
+            lambda planes, points: ops.trigrid_sample(planes, points, 2.0, "xy_xz_zx", planar=True),
+            (normal(2, 3, 1, 5, 8, 8), normal(2, 64, 3) / 2),
+        ),
+        Example("composite", ops.composite, (normal(2, 6, 12, 32), 4 * normal(2, 6, 12), depths)),
+        Example(
+            "importance_depths",
+            lambda t, w: ops.importance_depths(t, w, ops.mid_cell(9, device)),
+            (depths, weights),
+            False,
+        ),
+        Example("importance_depths", ops.merge_depths, (depths, depths[..., ::2] + 0.01), False),
+    ]
+
+
+def largest_error(example: Example) -> float:
+    """Largest difference between native and reference, of values and gradients, relative to the largest value."""
+    with native.forced("native"):
+        fast = _values_and_gradients(example)
+    with native.forced("reference"):
+        plain = _values_and_gradients(example)
+    return max(
+        ((a.double() - b.double()).abs().max() / b.double().abs().max().clamp(min=1e-12)).item()
+        for a, b in zip(fast, plain, strict=True)
+    )
+
+
+def _values_and_gradients(example: Example) -> list[Tensor]:
+    tensors = [x.detach().requires_grad_(example.has_gradient) for x in example.tensors]
+    values = example.call(*tensors)
+    values = list(values) if isinstance(values, tuple) else [values]
+    if not example.has_gradient:
+        return values
+    generator = torch.Generator().manual_seed(1)
+    cotangents = [torch.randn(v.shape, generator=generator).to(v) for v in values]
+    return [v.detach() for v in values] + list(torch.autograd.grad(values, tensors, cotangents))
