@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The values that parts hand to each other: immutable, batched, and told apart by name.
+
+`T_world_cam` maps camera coordinates to world coordinates (target frame first, source second). Camera axes are those of
+OpenCV: x to the image's right, y down, z forward. World axes: +y up, the subject looks to +z. See docs/conventions.md.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Camera:
+    """Where cameras stand, how they are turned, how they project. Any number of batch axes, also none."""
+
+    T_world_cam: Float[Tensor, "*batch 4 4"]
+    intrinsics: Float[Tensor, "*batch 3 3"]  # In units of the image size: the image is the square [0, 1] x [0, 1].
+
+    def __post_init__(self) -> None:
+        batch = self.T_world_cam.shape[:-2]
+        assert self.T_world_cam.shape == (*batch, 4, 4), f"T_world_cam is {tuple(self.T_world_cam.shape)}"
+        assert self.intrinsics.shape == (*batch, 3, 3), f"intrinsics {tuple(self.intrinsics.shape)}, batch {batch}"
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        return self.T_world_cam.shape[:-2]
+
+    @property
+    def R_world_cam(self) -> Float[Tensor, "*batch 3 3"]:  # noqa: N802 (frames are upper case)
+        """The rotation; its columns are `right`, `down` and `forward`."""
+        return self.T_world_cam[..., :3, :3]
+
+    @property
+    def position(self) -> Float[Tensor, "*batch 3"]:
+        """Centre of projection, in the world."""
+        return self.T_world_cam[..., :3, 3]
+
+    @property
+    def right(self) -> Float[Tensor, "*batch 3"]:
+        """World direction along an image row."""
+        return self.T_world_cam[..., :3, 0]
+
+    @property
+    def down(self) -> Float[Tensor, "*batch 3"]:
+        """World direction down an image column."""
+        return self.T_world_cam[..., :3, 1]
+
+    @property
+    def forward(self) -> Float[Tensor, "*batch 3"]:
+        """World direction the camera looks in."""
+        return self.T_world_cam[..., :3, 2]
+
+    def to(self, *args: Any, **kwargs: Any) -> "Camera":
+        """Both tensors moved or converted, as by Tensor.to."""
+        return Camera(self.T_world_cam.to(*args, **kwargs), self.intrinsics.to(*args, **kwargs))
+
+    def __getitem__(self, index: Any) -> "Camera":
+        """Cameras picked along the batch axes; a single camera has none, and the matrices stay whole."""
+        index = index if isinstance(index, tuple) else (index,)
+        index = (*index, ..., slice(None), slice(None))
+        return Camera(self.T_world_cam[index], self.intrinsics[index])
+
+    @staticmethod
+    def stack(cameras: "Sequence[Camera]") -> "Camera":
+        """Cameras of one batch shape along a new first axis."""
+        poses, intrinsics = zip(*((camera.T_world_cam, camera.intrinsics) for camera in cameras), strict=True)
+        return Camera(torch.stack(poses), torch.stack(intrinsics))
