@@ -1,36 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds the native library: once per (sources, PyTorch, CUDA, compiler, processor), into the user's cache folder.
 
-One process builds while the others wait on a lock of the operating system, which dies with its holder. Each build works
-in a folder of its own and is renamed into place when it is whole, so a build killed at any moment leaves nothing that a
-later one could trip over.
+One process builds while the others wait on a lock of the operating system, which dies with its holder. A build works in
+a folder of its own, which is renamed into place when it is whole: killed at any moment, it leaves nothing that a later
+one could trip over. A *refusal* is the log of a build whose sources the compiler did not accept. It stays, so that not
+every process tries again; a build that was killed or ran out of memory or disk leaves none.
 """
 
 import hashlib
-import logging
 import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import torch
-from torch.utils import cpp_extension
 
 from dnnlib.cache import cache_dir
+from dnnlib.console import get_logger
 from dnnlib.locks import FileLock
 from dnnlib.progress import progress
-from torch_utils.ops import toolchain
+from torch_utils.ops import recipe, toolchain
+from torch_utils.ops.toolchain import Toolchain
 
 CSRC = Path(__file__).parent / "csrc"
 
 _LOCK_TIMEOUT_S = 1800
 _LOG_NAME = "build.log"
-_log = logging.getLogger("fullhead.ops")
+_COMPLAINT = re.compile(r"\berror:|\bfatal\b|: cannot find |undefined reference", re.IGNORECASE)
+_RAN_OUT = re.compile(
+    r"\bsignal\b|\bkilled\b|no space left|quota exceeded|file too large|input/output error|out of memory|"
+    r"cannot allocate|memory exhausted|too many open files|resource temporarily unavailable|ninja: ",
+    re.IGNORECASE,
+)
+
+_log = get_logger("ops")
 
 
 class BuildError(RuntimeError):
@@ -39,70 +46,73 @@ class BuildError(RuntimeError):
 
 @dataclass(frozen=True)
 class Library:
-    """A finished library on disk."""
+    """Where the library of this machine lies, once it is built, in a folder of its own."""
 
-    path: str
-    has_cuda: bool
-    why_no_cuda: str = ""
+    folder: Path
+    why_no_cuda: str = ""  # empty where it has CUDA kernels
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "libfullhead_ops.so"
+
+    @property
+    def has_cuda(self) -> bool:
+        return not self.why_no_cuda
+
+    @property
+    def refusal(self) -> Path:
+        """The log of a build that the compiler refused, where nothing has changed since."""
+        return self.folder.with_name(self.folder.name + ".refused")
+
+    def is_whole(self) -> bool:
+        """Whether it is there, byte for byte as it was linked. Loading a truncated library would kill the process."""
+        try:
+            return _checksum_file(self.folder).read_text() == _sha256(self.path)
+        except (OSError, UnicodeDecodeError):
+            return False
 
 
 def has_kernel(op: str, device_type: str) -> bool:
     """An operator has a native kernel where csrc/ holds a source file of its name."""
-    suffix = {"cpu": ".cpp", "cuda": ".cu"}[device_type]
-    return (CSRC / device_type / f"{op}{suffix}").is_file()
+    suffix = {"cpu": ".cpp", "cuda": ".cu"}.get(device_type)
+    return suffix is not None and (CSRC / device_type / f"{op}{suffix}").is_file()
 
 
-def ensure() -> Library:
-    """The library, built now if it is not there. Raises BuildError with the reason where it cannot be."""
+def find() -> Library:
+    """The library, built or not. Raises BuildError where it cannot be built, with the reason."""
     tools = _usable_tools()
-    library = _library(tools)
-    if not Path(library.path).is_file():
-        _build_once(tools, library, retry=False)
-    return library
+    why_no_cuda = ""
+    if torch.version.cuda is None:
+        why_no_cuda = "This PyTorch was built without CUDA."
+    elif tools.nvcc is None:
+        why_no_cuda = tools.missing[-1]
+    return Library(_cache_folder() / _key(tools), why_no_cuda)
 
 
-def rebuild() -> Library:
-    """Builds even where an earlier attempt failed; keeps a library that is there."""
-    tools = _usable_tools()
-    library = _library(tools)
-    if not Path(library.path).is_file():
-        _build_once(tools, library, retry=True)
+def ensure(*, retry: bool = False) -> Library:
+    """The library, built now if it is not there. `retry` builds even where the compiler refused before."""
+    library = find()
+    if not library.is_whole():
+        _build_once(library, retry)
     return library
 
 
 def clear() -> int:
     """Removes every library and every trace of a build. Returns how many bytes that freed."""
-    folder = cache_dir("ops")
-    freed = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    for entry in folder.iterdir():
-        # Lock files stay: removing one while a process waits on it would let two builders in.
-        if entry.suffix != ".lock":
-            shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
-    return freed
+    folder = _cache_folder()
+    before = _num_bytes(folder)
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        if entry.is_dir():
+            shutil.rmtree(entry, ignore_errors=True)
+        elif entry.suffix != ".lock":  # removing one while processes wait on it would let two of them in
+            entry.unlink(missing_ok=True)
+    return before - _num_bytes(folder)
 
 
-def built_path() -> Path | None:
-    """Where the library for this machine lies, or None while it is not built."""
-    tools = toolchain.find()
-    if not tools.can_build:
-        return None
-    path = Path(_library(tools).path)
-    return path if path.is_file() else None
+# --- What a build depends on ------------------------------------------------------------------------------------------
 
 
-def earlier_failure() -> Path | None:
-    """The log of a build that the compiler refused, where nothing has changed since."""
-    tools = toolchain.find()
-    if not tools.can_build:
-        return None
-    log = _failure_log(_library(tools))
-    return log if log.is_file() else None
-
-
-# --- Building ---------------------------------------------------------------------------------------------------------
-
-
-def _usable_tools() -> toolchain.Toolchain:
+def _usable_tools() -> Toolchain:
     if os.name == "nt":
         raise BuildError("Building on Windows is not supported.")
     tools = toolchain.find()
@@ -111,29 +121,20 @@ def _usable_tools() -> toolchain.Toolchain:
     return tools
 
 
-def _library(tools: toolchain.Toolchain) -> Library:
-    why_no_cuda = ""
-    if torch.version.cuda is None:
-        why_no_cuda = "This PyTorch was built without CUDA."
-    elif tools.nvcc is None:
-        why_no_cuda = tools.missing[-1]
-    path = _root() / _key(tools) / "libfullhead_ops.so"
-    return Library(path=str(path), has_cuda=not why_no_cuda, why_no_cuda=why_no_cuda)
-
-
-def _root() -> Path:
+def _cache_folder() -> Path:
     try:
         return cache_dir("ops")
-    except OSError as error:
-        raise BuildError(f"The cache folder cannot be written ({error}); set FULLHEAD_CACHE.") from error
+    except ValueError as error:
+        raise BuildError(f"There is no cache folder: {error}.") from error
 
 
 @lru_cache
-def _key(tools: toolchain.Toolchain) -> str:
+def _key(tools: Toolchain) -> str:
     digest = hashlib.sha256()
     for source in sorted(path for path in CSRC.rglob("*") if path.is_file()):
         digest.update(source.relative_to(CSRC).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
     for fact in (
+        Path(recipe.__file__).read_text(encoding="utf-8"),
         torch.__version__,
         torch.__config__.show(),
         str(torch.version.cuda),
@@ -145,67 +146,69 @@ def _key(tools: toolchain.Toolchain) -> str:
     return f"torch{torch.__version__}-{digest.hexdigest()[:16]}"
 
 
-def _build_once(tools: toolchain.Toolchain, library: Library, *, retry: bool) -> None:
-    target = Path(library.path).parent
-    failure = _failure_log(library)
+# --- Building ---------------------------------------------------------------------------------------------------------
+
+
+class _RefusedError(Exception):
+    """The compiler does not accept the sources. The message is its first complaint."""
+
+
+def _build_once(library: Library, retry: bool) -> None:
+    folder = library.folder
+    lock = FileLock(
+        folder.with_name(folder.name + ".lock"),
+        timeout_s=_LOCK_TIMEOUT_S,
+        on_wait=lambda holder: _log.warning("Waiting for %s to build the native operators.", holder),
+    )
     try:
-        with FileLock(
-            target.with_name(target.name + ".lock"),
-            timeout_s=_LOCK_TIMEOUT_S,
-            on_wait=lambda holder: _log.warning("Waiting for %s to build the native operators.", holder),
-        ):
-            if Path(library.path).is_file():
+        with lock:
+            if library.is_whole():
                 return  # somebody else built it while we waited
-            if failure.is_file() and not retry:
-                raise BuildError(
-                    f"An earlier build failed; its log is {failure}. `python -m torch_utils.ops --build` tries again."
-                )
-            _remove_leftovers(target)
-            work = Path(tempfile.mkdtemp(prefix=_work_prefix(target), dir=target.parent))
+            if library.refusal.is_file() and not retry:
+                raise BuildError(_refused(library, _complaint(library.refusal)))
+            _remove_work_folders(folder)  # of builders that were killed
             try:
-                _compile(tools, work, library)
-                (work / Path(library.path).name).chmod(0o755)
-                work.chmod(0o755)
-                os.rename(work, target)
-                failure.unlink(missing_ok=True)
-            except _CompilerError as error:
-                shutil.copyfile(work / _LOG_NAME, failure)
-                raise BuildError(f"The compiler refused the native operators: {error} The log is {failure}.") from error
+                _build(library)
             finally:
-                shutil.rmtree(work, ignore_errors=True)
+                _remove_work_folders(folder)
     except (OSError, TimeoutError) as error:
-        raise BuildError(f"The native operators could not be built in {target.parent}: {error}.") from error
+        raise BuildError(f"The native operators could not be built in {folder.parent}: {error}.") from error
 
 
-def _failure_log(library: Library) -> Path:
-    folder = Path(library.path).parent
-    return folder.with_name(folder.name + ".failed")
+def _build(library: Library) -> None:
+    work = Path(tempfile.mkdtemp(prefix=_work_prefix(library.folder), dir=library.folder.parent))
+    log = work / _LOG_NAME
+    try:
+        _compile(library, work, log)
+    except _RefusedError as error:
+        os.replace(log, library.refusal)
+        raise BuildError(_refused(library, str(error))) from error
+    _checksum_file(work).write_text(_sha256(work / library.path.name))
+    work.chmod(0o755)
+    shutil.rmtree(library.folder, ignore_errors=True)  # what is there is not whole
+    os.rename(work, library.folder)
+    library.refusal.unlink(missing_ok=True)
 
 
-class _CompilerError(Exception):
-    """The first line in which a compiler says what it minds."""
-
-
-def _work_prefix(target: Path) -> str:
-    return f".{target.name}."
-
-
-def _remove_leftovers(target: Path) -> None:
-    """Work folders of builders that were killed. The lock is ours, so none of them is in use."""
-    for folder in target.parent.glob(_work_prefix(target) + "*"):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _compile(tools: toolchain.Toolchain, work: Path, library: Library) -> None:
-    (work / "build.ninja").write_text(_ninja_file(tools, library))
-    log_path = work / _LOG_NAME
-    command = [tools.ninja, "-C", str(work), *_job_limit()]
+def _compile(library: Library, work: Path, log: Path) -> None:
+    tools = _usable_tools()
+    (work / "build.ninja").write_text(recipe.ninja_file(CSRC, tools, library.path.name, library.has_cuda))
+    steps = len(recipe.sources(CSRC, library.has_cuda)) + 1
+    # English, since the log is searched for complaints.
+    env = {**os.environ, "LC_ALL": "C", "NINJA_STATUS": "[%f/%t] "}
     with (
-        open(log_path, "w") as log_file,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as ninja,
+        open(log, "w", encoding="utf-8") as log_file,
+        subprocess.Popen(
+            [tools.ninja, "-C", str(work), *_job_limit()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            env=env,
+        ) as ninja,
     ):
         try:
-            steps = len(_sources(library)) + 1
             with progress(steps, "Building the native operators (once for this machine)", unit="file") as bar:
                 for line in ninja.stdout:
                     log_file.write(line)
@@ -214,77 +217,49 @@ def _compile(tools: toolchain.Toolchain, work: Path, library: Library) -> None:
         except BaseException:
             ninja.terminate()
             raise
-    if ninja.returncode == 1:
-        raise _CompilerError(_first_complaint(log_path.read_text()))
-    if ninja.returncode != 0:
-        raise OSError(f"ninja ended with status {ninja.returncode}")
-
-
-def _first_complaint(log: str) -> str:
-    return next((line.strip() for line in log.splitlines() if "error" in line.lower()), "no reason was given.")
+    if ninja.returncode == 0:
+        return
+    complaint = _complaint(log)
+    if complaint and not _RAN_OUT.search(log.read_text(encoding="utf-8")):
+        raise _RefusedError(complaint)
+    raise OSError(complaint or f"ninja ended with status {ninja.returncode}")
 
 
 def _job_limit() -> list[str]:
     jobs = os.environ.get("MAX_JOBS", "")
-    return ["-j", jobs] if jobs.isdigit() and int(jobs) > 0 else []
+    return ["-j", jobs] if jobs.isdecimal() and int(jobs) > 0 else []
 
 
-# --- The ninja file ---------------------------------------------------------------------------------------------------
+def _complaint(log: Path) -> str:
+    """The first line in which a compiler says what it minds; empty where there is none."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return next((line.strip() for line in lines if _COMPLAINT.search(line)), "")
 
 
-def _sources(library: Library) -> list[Path]:
-    patterns = ["cpu/*.cpp"] + (["cuda/*.cpp", "cuda/*.cu"] if library.has_cuda else [])
-    return sorted(path for pattern in patterns for path in CSRC.glob(pattern))
-
-
-def cuda_compile_flags() -> list[str]:
-    """Flags of nvcc. The kernels include no PyTorch header, so these are all that they need."""
-    codes = [f"-gencode=arch=compute_{arch},code=sm_{arch}" for arch in toolchain.CUDA_ARCHITECTURES]
-    newest = toolchain.CUDA_ARCHITECTURES[-1]
-    codes.append(f"-gencode=arch=compute_{newest},code=compute_{newest}")
-    return ["-std=c++20", "-O3", "-Xcompiler", "-fPIC", *codes]
-
-
-def _ninja_file(tools: toolchain.Toolchain, library: Library) -> str:
-    includes = " ".join(f"-isystem {_quote(path)}" for path in cpp_extension.include_paths())
-    lib_dirs = cpp_extension.library_paths()
-    libs = ["-ltorch_cpu", "-lc10", "-ltorch"]
-    if library.has_cuda:
-        lib_dirs.append(str(Path(tools.nvcc).resolve().parent.parent / "lib64"))
-        # Statically, because PyTorch may carry another version of the shared runtime than the toolkit's.
-        libs += ["-ltorch_cuda", "-lc10_cuda", "-lcudart_static", "-ldl", "-lrt", "-lpthread"]
-    paths = " ".join(f"-L{_quote(path)} -Wl,-rpath,{_quote(path)}" for path in lib_dirs)
-    shared = "-dynamiclib -undefined dynamic_lookup" if sys.platform == "darwin" else "-shared"
-    # Kernels may contract a*b+c and ignore the floating-point environment; NaN and infinity keep their meaning.
-    flags = (
-        "-O3 -march=native -std=c++20 -fPIC -fno-math-errno -fno-trapping-math -ffp-contract=fast -fvisibility=hidden"
+def _refused(library: Library, complaint: str) -> str:
+    return (
+        f"The compiler refused the native operators: {complaint} The log is {library.refusal}; "
+        "`python -m torch_utils.ops --build` tries again."
     )
-    lines = [
-        "rule cxx",
-        f"  command = {_quote(tools.cxx)} {flags} {includes} -I{_quote(CSRC)} -c $in -o $out",
-        "rule link",
-        f"  command = {_quote(tools.cxx)} {shared} $in -o $out {paths} {' '.join(libs)}",
-    ]
-    if library.has_cuda:
-        lines += [
-            "rule nvcc",
-            f"  command = {_quote(tools.nvcc)} {' '.join(cuda_compile_flags())} -ccbin {_quote(tools.cxx)} "
-            f"-I{_quote(CSRC)} -c $in -o $out",
-        ]
-    objects = []
-    for source in _sources(library):
-        out = f"{source.parent.name}_{source.stem}{source.suffix.replace('.', '_')}.o"
-        rule = "nvcc" if source.suffix == ".cu" else "cxx"
-        lines.append(f"build {out}: {rule} {_escape(source)}")
-        objects.append(out)
-    name = Path(library.path).name
-    lines += [f"build {name}: link {' '.join(objects)}", f"default {name}", ""]
-    return "\n".join(lines)
 
 
-def _quote(path: str | Path) -> str:
-    return "'" + str(path).replace("$", "$$").replace("'", "'\\''") + "'"
+def _work_prefix(folder: Path) -> str:
+    return f".{folder.name}."
 
 
-def _escape(path: Path) -> str:
-    return str(path).replace("$", "$$").replace(" ", "$ ").replace(":", "$:")
+def _remove_work_folders(folder: Path) -> None:
+    """The lock is ours, so nobody works in them but orphans of a builder that was killed."""
+    for work in folder.parent.glob(_work_prefix(folder) + "*"):
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _checksum_file(folder: Path) -> Path:
+    return folder / "sha256"
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _num_bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

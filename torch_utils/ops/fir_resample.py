@@ -70,10 +70,9 @@ def reference(x: Tensor, taps: Tensor, up: int, down: int, pad: Pad, gain: float
     x = F.pad(x.reshape(n, c, h, 1, w, 1), (0, up - 1, 0, 0, 0, up - 1)).reshape(n, c, h * up, w * up)
     x = F.pad(x, pad)
     kernel = taps.to(x).flip(0)
-    k = len(taps)
-    x = F.conv2d(x.reshape(-1, 1, *x.shape[2:]), (kernel * gain).reshape(1, 1, k, 1))
-    x = F.conv2d(x, kernel.reshape(1, 1, 1, k))
-    return x[..., ::down, ::down].reshape(n, c, *output_size((h, w), k, up, down, pad))
+    columns, rows = (kernel * gain).reshape(1, 1, -1, 1), kernel.reshape(1, 1, 1, -1)
+    x = F.conv2d(x, columns.expand(c, -1, -1, -1), stride=(down, 1), groups=c)
+    return F.conv2d(x, rows.expand(c, -1, -1, -1), stride=(1, down), groups=c)
 
 
 def output_size(size: tuple[int, int], num_taps: int, up: int, down: int, pad: Pad) -> tuple[int, int]:

@@ -34,8 +34,12 @@ class Toolchain:
 def find() -> Toolchain:
     """Looks at CXX, CUDA_HOME, PATH and the environment's own scripts folder."""
     missing = []
-    cxx = _first_program([os.environ.get("CXX"), "c++", "g++", "clang++"])
-    if cxx is None:
+    chosen = os.environ.get("CXX")
+    cxx = _first_program([chosen] if chosen else ["c++", "g++", "clang++"])
+    if cxx is None and chosen:
+        # Taking another compiler would hide the mistake.
+        missing.append(f"CXX={chosen} is no program: give the name of a C++ compiler, without arguments, or unset it.")
+    elif cxx is None:
         missing.append("No C++ compiler was found: install g++ or clang++, or set CXX.")
     ninja = _first_program(["ninja", str(Path(sysconfig.get_path("scripts")) / "ninja")])
     if ninja is None:
@@ -53,11 +57,22 @@ def find() -> Toolchain:
 def version_of(program: str) -> str:
     """The line of `program --version` that carries a number."""
     try:
-        text = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
+        text = _output(program, "--version")
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"unusable ({error})"
     lines = [line.strip() for line in text.splitlines() if re.search(r"\d+\.\d+", line)]
     return lines[0] if lines else "of unknown version"
+
+
+@lru_cache
+def cuda_architectures(nvcc: str) -> tuple[str, ...]:
+    """Those of CUDA_ARCHITECTURES that this nvcc can compile for. An older one does not know the newest."""
+    try:
+        known = _output(nvcc, "--list-gpu-arch").split()
+    except (OSError, subprocess.TimeoutExpired):
+        known = []
+    # An nvcc that names none of them is left to say itself what it minds.
+    return tuple(arch for arch in CUDA_ARCHITECTURES if f"compute_{arch}" in known) or CUDA_ARCHITECTURES
 
 
 @lru_cache
@@ -72,5 +87,18 @@ def processor() -> str:
     return f"{platform.system()} {platform.machine()} {instructions}"
 
 
-def _first_program(candidates: list[str | None]) -> str | None:
-    return next((found for name in candidates if name and (found := shutil.which(name))), None)
+def _output(program: str, option: str) -> str:
+    return subprocess.run(
+        [program, option],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=20,
+        check=False,
+    ).stdout
+
+
+def _first_program(candidates: list[str]) -> str | None:
+    """The absolute path of the first that exists; the build runs in a folder of its own."""
+    return next((os.path.abspath(found) for name in candidates if (found := shutil.which(name))), None)

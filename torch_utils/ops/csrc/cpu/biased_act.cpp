@@ -27,7 +27,7 @@ at::Tensor biased_act(const at::Tensor& x_any, const std::optional<at::Tensor>& 
   const auto format = dense_format(x_any);
   const at::Tensor x = x_any.contiguous(format);
   const at::Tensor bias = has_bias ? bias_any->contiguous() : at::Tensor();
-  at::Tensor y = at::empty_like(x, format);
+  at::Tensor y = on_huge_pages(at::empty_like(x, format));
   if (x.numel() == 0) return y;
 
   // Memory seen as [rows, inner]. In a row the bias is either one value (inner = pixels) or one value an element.
@@ -75,7 +75,7 @@ at::Tensor act_slope_op(const at::Tensor& g_any, const at::Tensor& kept_any, c10
               "act_slope: g and kept must be alike");
   const auto format = dense_format(kept_any);
   const at::Tensor g = g_any.contiguous(format), kept = kept_any.contiguous(format);
-  at::Tensor out = at::empty_like(kept, format);
+  at::Tensor out = on_huge_pages(at::empty_like(kept, format));
   with_float_type(kept.scalar_type(), "act_slope", [&](auto zero) {
     using T = decltype(zero);
     using A = Acc<T>;
@@ -104,7 +104,7 @@ at::Tensor act_curve_op(const at::Tensor& g_any, const at::Tensor& h_any, const 
               "act_curve: g, h and kept must be alike");
   const auto format = dense_format(kept_any);
   const at::Tensor g = g_any.contiguous(format), h = h_any.contiguous(format), kept = kept_any.contiguous(format);
-  at::Tensor out = at::empty_like(kept, format);
+  at::Tensor out = on_huge_pages(at::empty_like(kept, format));
   with_float_type(kept.scalar_type(), "act_curve", [&](auto zero) {
     using T = decltype(zero);
     using A = Acc<T>;

@@ -7,6 +7,7 @@
 #include <tuple>
 #include <vector>
 
+#include "cpu/sums.h"
 #include "cpu/tensors.h"
 
 namespace fullhead {
@@ -29,15 +30,7 @@ struct Intervals {
 
   void compute(const A* density, const A* depth, int64_t samples) {
     const int64_t n = samples - 1;
-    for (int64_t k = 0; k < n; ++k) {
-      delta[k] = depth[k + 1] - depth[k];
-      shifted[k] = (density[k] + density[k + 1]) / A(2) - A(kDensityShift);
-      // exp of a nonpositive number: depths ascend. One that does not makes alpha negative there, as the definition has it.
-      const A optical = softplus(shifted[k]) * delta[k];
-      const A left = optical >= A(0) ? exp_nonpositive(-optical) : A(1) / exp_nonpositive(optical);
-      alpha[k] = A(1) - left;
-      through[k] = A(1) - alpha[k] + A(kMinTransmittance);
-    }
+    opacities(density, depth, n, delta.data(), shifted.data(), alpha.data(), through.data());
     A t = 1;
     for (int64_t k = 0; k < n; ++k) {
       front[k] = t;
@@ -51,6 +44,27 @@ struct Intervals {
     }
     total = sum;
     mean_depth = sum == A(0) ? depth[n] : sum_depth / (A(2) * sum);
+  }
+
+  // From the gradient of alpha to those of the shifted midpoint density's two ends and of the length.
+  void slopes(const A* __restrict d_alpha, int64_t n, A* __restrict d_shifted, A* __restrict d_delta) const {
+    const A *__restrict s = shifted.data(), *__restrict l = delta.data(), *__restrict a = alpha.data();
+    for (int64_t k = 0; k < n; ++k) {
+      const A d_optical = d_alpha[k] * (A(1) - a[k]);
+      d_shifted[k] = d_optical * l[k] * sigmoid(s[k]) / A(2);
+      d_delta[k] = d_optical * softplus(s[k]);
+    }
+  }
+
+ private:
+  static void opacities(const A* __restrict density, const A* __restrict depth, int64_t n, A* __restrict delta,
+                        A* __restrict shifted, A* __restrict alpha, A* __restrict through) {
+    for (int64_t k = 0; k < n; ++k) {
+      delta[k] = depth[k + 1] - depth[k];
+      shifted[k] = (density[k] + density[k + 1]) / A(2) - A(kDensityShift);
+      alpha[k] = A(1) - exp_nonpositive(-softplus(shifted[k]) * delta[k]);
+      through[k] = A(1) - alpha[k] + A(kMinTransmittance);
+    }
   }
 };
 
@@ -76,12 +90,10 @@ void composite_range(const Rays& rays, const T* features, T* out_features, A* ou
   const int64_t samples = rays.samples, channels = kChannels ? kChannels : rays.channels;
   const A *densities = rays.densities.const_data_ptr<A>(), *depths = rays.depths.const_data_ptr<A>();
   Intervals<A> ray(samples);
-  std::vector<A> buffer(kChannels ? 0 : channels);
+  std::vector<A> sums(channels);
   for (int64_t r = begin; r < end; ++r) {
     ray.compute(densities + r * samples, depths + r * samples, samples);
-    A fixed[kChannels ? kChannels : 1];
-    A* sum = kChannels ? fixed : buffer.data();
-    for (int64_t c = 0; c < channels; ++c) sum[c] = A(0);
+    Sums<kChannels, A> sum(sums);
     A previous = 0;
     for (int64_t k = 0; k < samples; ++k) {
       // A sample belongs to the intervals on both sides, half to each.
@@ -89,10 +101,9 @@ void composite_range(const Rays& rays, const T* features, T* out_features, A* ou
       const A share = (previous + next) / A(2);
       previous = next;
       if (share == A(0)) continue;
-      const T* f = features + (r * samples + k) * channels;
-      for (int64_t c = 0; c < channels; ++c) sum[c] += share * A(f[c]);
+      sum.add(share, features + (r * samples + k) * channels);
     }
-    for (int64_t c = 0; c < channels; ++c) out_features[r * channels + c] = T(sum[c]);
+    sum.store(out_features + r * channels);
     out_depth[r] = ray.mean_depth;
     for (int64_t k = 0; k + 1 < samples; ++k) out_weights[r * (samples - 1) + k] = ray.weight[k];
   }
@@ -105,7 +116,7 @@ Three composite(const at::Tensor& features, const at::Tensor& densities, const a
   weight_sizes.back() -= 1;
   feature_sizes.back() = rays.channels;
   ray_sizes.pop_back();
-  at::Tensor out = at::empty(feature_sizes, features.options());
+  at::Tensor out = on_huge_pages(at::empty(feature_sizes, features.options()));
   at::Tensor depth = at::empty(ray_sizes, depths.options()), weights = at::empty(weight_sizes, depths.options());
   with_float_type(features.scalar_type(), "composite", [&](auto zero) {
     using T = decltype(zero);
@@ -125,7 +136,7 @@ void grad_range(const Rays& rays, const T* g_features, const A* g_depth, const A
   const int64_t samples = rays.samples, n = samples - 1, channels = kChannels ? kChannels : rays.channels;
   const T* features = rays.features.const_data_ptr<T>();
   Intervals<A> ray(samples);
-  std::vector<A> along(samples), g_weight(samples), d_shifted(samples), d_delta(samples);
+  std::vector<A> along(samples), g_weight(samples), d_alpha(samples), d_shifted(samples), d_delta(samples);
   for (int64_t r = begin; r < end; ++r) {
     const A *density = rays.densities.const_data_ptr<A>() + r * samples, *t = rays.depths.const_data_ptr<A>() + r * samples;
     const T* g = g_features + r * channels;
@@ -156,12 +167,10 @@ void grad_range(const Rays& rays, const T* g_features, const A* g_depth, const A
     // alpha_k raises its own weight and dims all that lie behind: `behind` is what these would lose.
     A behind = 0;
     for (int64_t k = n - 1; k >= 0; --k) {
-      const A d_alpha = ray.front[k] * (g_weight[k] - behind);
+      d_alpha[k] = ray.front[k] * (g_weight[k] - behind);
       behind = ray.alpha[k] * g_weight[k] + ray.through[k] * behind;
-      const A left = A(1) - ray.alpha[k];
-      d_shifted[k] = d_alpha * left * ray.delta[k] * sigmoid(ray.shifted[k]) / A(2);
-      d_delta[k] = d_alpha * left * softplus(ray.shifted[k]);
     }
+    ray.slopes(d_alpha.data(), n, d_shifted.data(), d_delta.data());
 
     // Each sample is one end of the intervals on both sides.
     for (int64_t k = 0; k < samples; ++k) {
@@ -186,8 +195,8 @@ Three composite_grad(const at::Tensor& g_features_any, const at::Tensor& g_depth
   const Rays rays(features, densities, depths);
   const at::Tensor g_features = g_features_any.contiguous(), g_depth = g_depth_any.contiguous();
   const at::Tensor g_weights = g_weights_any.contiguous();
-  at::Tensor d_features = at::empty_like(rays.features), d_densities = at::empty_like(rays.densities);
-  at::Tensor d_depths = at::empty_like(rays.depths);
+  at::Tensor d_features = on_huge_pages(at::empty_like(rays.features));
+  at::Tensor d_densities = at::empty_like(rays.densities), d_depths = at::empty_like(rays.depths);
   with_float_type(features.scalar_type(), "composite", [&](auto zero) {
     using T = decltype(zero);
     using A = Acc<T>;

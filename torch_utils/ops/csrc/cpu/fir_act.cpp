@@ -24,7 +24,7 @@ at::Tensor fir_act(const at::Tensor& x_any, const at::Tensor& taps, const std::o
               "fir_act: noise must be [1 or N, 1, H, W] of the output and of x's type");
   TORCH_CHECK(!bias_any || (bias.numel() == channels && bias.scalar_type() == f.x.scalar_type()),
               "fir_act: bias must have one value a channel, of x's type");
-  at::Tensor y = at::empty(f.out_sizes(), x_any.options(), f.format);
+  at::Tensor y = on_huge_pages(at::empty(f.out_sizes(), x_any.options(), f.format));
   if (y.numel() == 0) return y;
 
   with_float_type(f.x.scalar_type(), "fir_act", [&](auto zero) {

@@ -11,7 +11,7 @@ namespace {
 at::Tensor fir_resample(const at::Tensor& x_any, const at::Tensor& taps, int64_t up, int64_t down, at::IntArrayRef pad,
                         double gain) {
   const FirOperand f(x_any, up, down, pad, taps.numel());
-  at::Tensor y = at::empty(f.out_sizes(), x_any.options(), f.format);
+  at::Tensor y = on_huge_pages(at::empty(f.out_sizes(), x_any.options(), f.format));
   if (y.numel() == 0) return y;
   with_float_type(f.x.scalar_type(), "fir_resample", [&](auto zero) {
     using T = decltype(zero);

@@ -2,7 +2,8 @@
 // Fresh memory costs one page fault every 4 KiB, often more than the arithmetic that fills it. Huge pages cost 512 times fewer.
 #pragma once
 
-#include <cstddef>
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
 
 #ifdef __linux__
@@ -11,16 +12,15 @@
 
 namespace fullhead {
 
-// Asks for huge pages behind a large, not yet touched buffer. A hint: where the system declines, nothing changes.
-inline void advise_huge_pages(void* data, size_t bytes) {
+// Asks for huge pages behind a result that is not yet written. A hint: where the system declines, nothing changes.
+inline at::Tensor on_huge_pages(at::Tensor fresh) {
 #ifdef __linux__
   constexpr uintptr_t kPage = uintptr_t(1) << 21;
-  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + kPage - 1) & ~(kPage - 1);
-  const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) & ~(kPage - 1);
+  const uintptr_t data = reinterpret_cast<uintptr_t>(fresh.mutable_data_ptr());
+  const uintptr_t begin = (data + kPage - 1) & ~(kPage - 1), end = (data + fresh.nbytes()) & ~(kPage - 1);
   if (end > begin) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
-#else
-  (void)data, (void)bytes;
 #endif
+  return fresh;
 }
 
 }  // namespace fullhead

@@ -27,8 +27,8 @@ template <class T>
 using Acc = typename Accumulator<T>::type;
 
 // exp(x) for x <= 0. x = n ln2 + r, |r| <= ln2 / 2; the Taylor series of e^r to r^7 is exact to 5e-9.
-inline float exp_nonpositive(float x) {
-  x = std::max(x, -87.0f);
+FULLHEAD_DEVICE float exp_nonpositive(float x) {
+  x = x > -87.0f ? x : -87.0f;
   const float n = std::nearbyint(x * 1.44269504f);
   float r = std::fma(n, -0.693359375f, x);  // ln2 in two parts, the first exact in few bits
   r = std::fma(n, 2.12194440e-4f, r);
@@ -45,7 +45,7 @@ inline float exp_nonpositive(float x) {
 inline double exp_nonpositive(double x) { return std::exp(x); }
 
 // log(1 + x) for 0 <= x <= 1. log(1 + x) = 2 atanh(s), s = x / (2 + x) <= 1/3; the series to s^17 is exact to 1e-9.
-inline float log1p_unit(float x) {
+FULLHEAD_DEVICE float log1p_unit(float x) {
   const float s = x / (2.0f + x), q = s * s;
   float p = 1.0f / 17;
   p = std::fma(p, q, 1.0f / 15);
@@ -62,12 +62,12 @@ inline double log1p_unit(double x) { return std::log1p(x); }
 
 // log(1 + e^x), without overflow and without PyTorch's linear cut at 20 (they agree to rounding there).
 template <class A>
-A softplus(A x) {
-  return std::max(x, A(0)) + log1p_unit(exp_nonpositive(-std::abs(x)));
+FULLHEAD_DEVICE A softplus(A x) {
+  return (x > A(0) ? x : A(0)) + log1p_unit(exp_nonpositive(-std::abs(x)));
 }
 
 template <class A>
-A sigmoid(A x) {
+FULLHEAD_DEVICE A sigmoid(A x) {
   const A e = exp_nonpositive(-std::abs(x));
   return (x >= A(0) ? A(1) : e) / (A(1) + e);
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every kernel's glue needs: the choice of the element type.
+// What every kernel's glue needs.
 #pragma once
 
 #include <torch/library.h>
 
 #include <optional>
 
+#include "cpu/huge_pages.h"
 #include "cpu/numeric.h"
 #include "cpu/parallel.h"
 #include "layout.h"

@@ -11,7 +11,7 @@
 #include <limits>
 #include <vector>
 
-#include "cpu/huge_pages.h"
+#include "cpu/sums.h"
 #include "cpu/tensors.h"
 
 namespace fullhead {
@@ -137,26 +137,24 @@ inline void for_each_run(int64_t begin, int64_t end, int64_t points_per_image, c
 // kFeatures = 0: any number.
 template <int kFeatures, class T, class A>
 void sample_range(const Grid& grid, const T* planes, const A* points, T* out, int64_t num_points, int64_t begin, int64_t end) {
-  const int64_t features = kFeatures ? kFeatures : grid.features;
-  std::vector<A> sums(kLanes * features);
+  std::vector<A> buffer(grid.features);
   for_each_run(begin, end, num_points, [&](int64_t first, int64_t count) {
     A q[3][kLanes];
     load_q(grid, points + 3 * first, count, q);
-    std::fill(sums.begin(), sums.end(), A(0));
-    for (int plane = 0; plane < 3; ++plane) {
-      const Corners<A> corners{Cells<A>(grid, plane, q)};
-      const T* base = planes + first / num_points * grid.stride_n + plane * grid.stride_plane;
-      for (int64_t i = 0; i < count; ++i) {
-        A* __restrict sum = sums.data() + i * features;
+    const T* image = planes + first / num_points * grid.stride_n;
+    const Corners<A> corners[3] = {Corners<A>(Cells<A>(grid, 0, q)), Corners<A>(Cells<A>(grid, 1, q)),
+                                   Corners<A>(Cells<A>(grid, 2, q))};
+    for (int64_t i = 0; i < count; ++i) {
+      Sums<kFeatures, A> sum(buffer);
+      for (int plane = 0; plane < 3; ++plane) {
+        const T* base = image + plane * grid.stride_plane;
         for (int c = 0; c < 8; ++c) {
-          const A weight = corners.weight[c][i];
-          if (weight == A(0)) continue;
-          const T* __restrict texel = base + corners.offset[c][i];
-          for (int64_t f = 0; f < features; ++f) sum[f] += weight * A(texel[f]);
+          const A weight = corners[plane].weight[c][i];
+          if (weight != A(0)) sum.add(weight, base + corners[plane].offset[c][i]);
         }
       }
+      sum.store(out + (first + i) * grid.features, A(1.0 / 3));
     }
-    for (int64_t f = 0; f < count * features; ++f) out[first * features + f] = T(sums[f] * A(1.0 / 3));
   });
 }
 
@@ -165,7 +163,7 @@ at::Tensor trigrid_sample(const at::Tensor& planes, const at::Tensor& points_any
   const Grid grid(planes, points_any, box_size, axes, planar);
   const at::Tensor points = points_any.contiguous();
   const int64_t m = points.size(1);
-  at::Tensor out = at::empty({grid.n, m, grid.features}, planes.options());
+  at::Tensor out = on_huge_pages(at::empty({grid.n, m, grid.features}, planes.options()));
   with_float_type(planes.scalar_type(), "trigrid_sample", [&](auto zero) {
     using T = decltype(zero);
     using A = Acc<T>;
@@ -214,7 +212,8 @@ at::Tensor grad_planes(const at::Tensor& g_any, const at::Tensor& planes, const 
   const at::Tensor points = points_any.contiguous(), g = g_any.contiguous();
   // Low-precision planes collect their gradient in float32.
   const auto sum_type = planes.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  at::Tensor out = at::empty_strided(planes.sizes(), gradient_strides(planes), planes.options().dtype(sum_type));
+  at::Tensor out = on_huge_pages(
+      at::empty_strided(planes.sizes(), gradient_strides(planes), planes.options().dtype(sum_type)));
   const Grid grid(out, points, box_size, axes, planar);
   const int64_t m = points.size(1), blocks = (grid.features + kBlock - 1) / kBlock;
   with_float_type(planes.scalar_type(), "trigrid_sample", [&](auto zero) {
@@ -222,7 +221,6 @@ at::Tensor grad_planes(const at::Tensor& g_any, const at::Tensor& planes, const 
     using A = Acc<T>;
     A* data = out.mutable_data_ptr<A>();
     // By all threads, since most of the time here goes into the first touch of fresh pages.
-    advise_huge_pages(data, out.nbytes());
     parallel_for(0, out.numel(), kZeroGrain, [&](int64_t begin, int64_t end) { std::fill(data + begin, data + end, A(0)); });
     parallel_for(0, grid.n * 3 * blocks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; ++task) {

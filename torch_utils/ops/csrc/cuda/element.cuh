@@ -33,11 +33,11 @@ __device__ inline T narrow(Acc<T> x) {
 }
 
 template <class A>
-__device__ A sigmoid(A z) {
+FULLHEAD_DEVICE A sigmoid(A z) {
   return A(1) / (A(1) + std::exp(-z));
 }
 template <class A>
-__device__ A softplus(A z) {
+FULLHEAD_DEVICE A softplus(A z) {
   return (z > A(0) ? z : A(0)) + std::log1p(std::exp(-std::abs(z)));
 }
 

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Timing as a ratio: two or more ways to do the same thing, taken in turn in one process, compared by their medians."""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from dnnlib.atomic import atomic_write_text
+
+RESULTS = Path(__file__).parent / "results"
+ROOT = Path(__file__).parent.parent
+
+
+def time_in_turn(ways: dict[str, Callable[[], object]], device: str, rounds: int) -> dict[str, list[float]]:
+    """Milliseconds of every round of every way. One round runs each way once, so drift of the machine hits all alike."""
+    for way in ways.values():
+        way()
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            times[name].append(_milliseconds(way, device))
+    return times
+
+
+def _milliseconds(way: Callable[[], object], device: str) -> float:
+    if device == "cuda":
+        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        start.record()
+        way()
+        end.record()
+        end.synchronize()
+        return start.elapsed_time(end)
+    start_s = time.perf_counter()
+    way()
+    return (time.perf_counter() - start_s) * 1e3
+
+
+def median(times: list[float]) -> float:
+    return statistics.median(times)
+
+
+def environment(device: str) -> dict[str, str | int | float]:
+    """What a figure depends on, to stand beside it."""
+    return {
+        "device": torch.cuda.get_device_name() if device == "cuda" else _processor(),
+        "threads": torch.get_num_threads(),
+        "cores": os.cpu_count() or 0,
+        "load_1min": round(os.getloadavg()[0], 2),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "commit": _git("rev-parse", "--short", "HEAD") + ("+changes" if _git("status", "--porcelain", "-uno") else ""),
+    }
+
+
+def save(name: str, device: str, results: list[dict]) -> Path:
+    """Writes benchmarks/results/NAME-DEVICE.json."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}-{device}.json"
+    atomic_write_text(path, json.dumps({"environment": environment(device), "results": results}, indent=1) + "\n")
+    return path
+
+
+def put_between_markers(document: Path, name: str, text: str) -> None:
+    """Replaces what stands between <!-- NAME --> and <!-- /NAME --> in a Markdown page."""
+    page = document.read_text()
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    if begin not in page or end not in page:
+        raise ValueError(f"{document} has no place marked {begin} ... {end}.")
+    head, rest = page.split(begin, 1)
+    atomic_write_text(document, f"{head}{begin}\n{text}\n{end}{rest.split(end, 1)[1]}")
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _git(*arguments: str) -> str:
+    try:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
