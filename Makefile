@@ -4,8 +4,10 @@
 .PHONY: help venv demo test test-slow lint format contracts compile-cuda gpu bench clean
 
 BIN := .venv/bin
-CUDA_SOURCES := $(wildcard torch_utils/ops/csrc/cuda/*.cu)
-NVCC_FLAGS := -arch=sm_90 -std=c++17 --extended-lambda -I torch_utils/ops/csrc
+CUDA_KERNELS := $(wildcard torch_utils/ops/csrc/cuda/*.cu)
+CUDA_GLUE := $(wildcard torch_utils/ops/csrc/cuda/*.cpp)
+NVCC_FLAGS := -arch=sm_90 -std=c++20 -I torch_utils/ops/csrc
+INCLUDES = $(shell $(BIN)/python -c "from torch.utils.cpp_extension import include_paths as p; print('-isystem', ' -isystem '.join(p()))")
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
@@ -33,12 +35,15 @@ format: venv  ## put style and format right
 contracts: venv  ## check who imports what
 	$(BIN)/lint-imports
 
-compile-cuda:  ## compile every CUDA kernel; no GPU is needed
+compile-cuda: venv  ## compile every CUDA kernel and its glue; no GPU is needed
 	@if ! command -v nvcc >/dev/null; then echo "nvcc was not found: the CUDA kernels were not compiled."; exit 0; fi; \
-	test -n "$(CUDA_SOURCES)" || { echo "There are no CUDA sources to compile."; exit 1; }; \
+	test -n "$(CUDA_KERNELS)" || { echo "There are no CUDA sources to compile."; exit 1; }; \
 	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
-	for source in $(CUDA_SOURCES); do \
+	for source in $(CUDA_KERNELS); do \
 		echo "nvcc $$source"; nvcc $(NVCC_FLAGS) -c "$$source" -o "$$folder/kernel.o" || exit 1; \
+	done; \
+	for source in $(CUDA_GLUE); do \
+		echo "c++ $$source"; c++ -std=c++20 -fsyntax-only -Wall $(INCLUDES) -I torch_utils/ops/csrc "$$source" || exit 1; \
 	done
 
 # Installs nothing, so that it runs on a machine without network.

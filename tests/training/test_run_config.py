@@ -43,11 +43,11 @@ def test_a_file_of_an_older_schema_is_migrated_when_read(tmp_path: Path, monkeyp
     monkeypatch.setitem(
         MIGRATIONS, 1, lambda tree: {("name" if key == "title" else key): value for key, value in tree.items()}
     )
-    monkeypatch.setattr(
-        run_config, "from_tree", lambda cls, tree, source: (cls(name=tree["name"]), tree["schema_version"])
-    )
+    seen = []
+    monkeypatch.setattr(run_config, "from_tree", lambda cls, tree, source: seen.append(tree) or cls(name=tree["name"]))
     (tmp_path / "old.json").write_text('{"schema_version": 1, "title": "x"}')
-    assert load_config(tmp_path / "old.json") == (RunConfig(name="x"), 2)
+    assert load_config(tmp_path / "old.json") == RunConfig(name="x")
+    assert seen == [{"schema_version": 2, "name": "x"}]
 
 
 @pytest.mark.parametrize(
