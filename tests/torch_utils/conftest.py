@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+class Ranks:
+    """Processes that run one program as the ranks of one gloo run on this machine, without torchrun."""
+
+    def __init__(self, folder: pathlib.Path, program: str, num_ranks: int, start: range | None = None):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.outputs = [folder / f"rank{rank}.txt" for rank in range(num_ranks)]
+        self.processes = []
+        for rank in start or range(num_ranks):
+            settings = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": num_ranks, "MASTER_PORT": port}
+            settings |= {
+                "MASTER_ADDR": "127.0.0.1",
+                "OMP_NUM_THREADS": 1,
+                "PYTHONPATH": ROOT,
+                "GLOO_SOCKET_IFNAME": "lo",
+            }
+            with self.outputs[rank].open("w") as output:
+                command = [sys.executable, "-c", program]
+                env = os.environ | {name: str(value) for name, value in settings.items()}
+                self.processes.append(subprocess.Popen(command, env=env, stdout=output, stderr=subprocess.STDOUT))
+
+    def output(self, rank: int) -> str:
+        return self.outputs[rank].read_text()
+
+    def codes(self, timeout_s: float = 60) -> list[int]:
+        return [process.wait(timeout_s) for process in self.processes]
+
+    def end(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def start_ranks(tmp_path_factory):
+    """Start a program as ranks; whatever still runs at the end of the module is killed."""
+    started = []
+
+    def start(program: str, num_ranks: int, **settings) -> Ranks:
+        started.append(Ranks(tmp_path_factory.mktemp("ranks"), program, num_ranks, **settings))
+        return started[-1]
+
+    yield start
+    for ranks in started:
+        ranks.end()
