@@ -97,7 +97,7 @@ class FolderStore(Store):
         self._written: set[str] = set()
         if mode == "w":
             self.path.mkdir(parents=True, exist_ok=True)
-            if not overwrite and next(os.scandir(self.path), None) is not None:
+            if not overwrite and any(self.path.iterdir()):
                 raise StoreError(f"{path}: is a folder with files in it; empty it, choose another, or ask to overwrite")
         elif not self.path.is_dir():
             raise StoreError(_no_such(self.path))

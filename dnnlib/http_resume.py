@@ -86,7 +86,8 @@ def _download_rest(url: str, part: Path) -> None:
 
 def _receive(response: http.client.HTTPResponse, url: str, part: Path, start: int) -> None:
     """Adds an answer to the part, or begins the part anew when the answer is the whole file."""
-    if response.headers.get_content_type() == "text/html" and not url.endswith((".html", ".htm")):
+    path = urllib.parse.urlsplit(url).path
+    if response.headers.get_content_type() == "text/html" and not path.endswith((".html", ".htm")):
         raise FetchError(
             f"{shown(url)}: the server answered with a web page instead of a file, perhaps to log in or to confirm; "
             "fetch the file with a browser and give its path"
@@ -99,7 +100,7 @@ def _receive(response: http.client.HTTPResponse, url: str, part: Path, start: in
         start = 0
     length = response.headers.get("Content-Length", "")
     expected = int(length) if length.isdecimal() else None
-    name = urllib.parse.unquote(urllib.parse.urlsplit(url).path.rpartition("/")[2])
+    name = urllib.parse.unquote(path.rpartition("/")[2])
     received = 0
     with open(part, "ab" if start > 0 else "wb") as file, progress(expected, name, unit="B") as bar:
         # The old content is gone by now, so the note never speaks of another version than the part's.

@@ -25,7 +25,6 @@ _IN_EXTRA_64 = 0xFFFFFFFF  # The number itself is in the extra field for 64-bit 
 class Entry(NamedTuple):
     """What the directory says about one member: its header is at `offset`, and `packed_size` bytes follow that."""
 
-    raw_name: bytes
     flags: int
     method: int
     checksum: int
@@ -54,7 +53,7 @@ class ZipDirectory:
         size, packed, offset = (next(numbers_64, -1) if n == _IN_EXTRA_64 else n for n in (size, packed, offset))
         if min(size, packed, offset) < 0:
             raise StoreError(f"{self._path}: member {name!r} is damaged: its 64-bit size or position is missing")
-        return Entry(self._bytes[name_end - len_name : name_end], flags, method, checksum, packed, size, offset)
+        return Entry(flags, method, checksum, packed, size, offset)
 
     def _load(self, size: int, fetch: Callable[[int, int], bytes]) -> tuple[int, bytes, int, int]:
         """Where the directory starts, its bytes, and its number of entries with what that is counted modulo."""

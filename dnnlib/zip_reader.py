@@ -68,26 +68,23 @@ class ZipReader:
         return data
 
     def _fetch_packed(self, name: str, entry: Entry) -> bytes:
-        """The member's bytes as stored. Its header repeats the name, which shows that we are in the right place."""
-        end = entry.offset + _HEADER.size + len(entry.raw_name)
-        if end <= self._directory.start:
-            header = self._fetch(entry.offset, end - entry.offset)
-            signature, len_name, len_extra = _HEADER.unpack_from(header)
+        """The member's bytes as stored, behind its header. That they are the right ones, their checksum will tell."""
+        end = self._directory.start
+        if entry.offset + _HEADER.size <= end:
+            signature, len_name, len_extra = _HEADER.unpack(self._fetch(entry.offset, _HEADER.size))
             start = entry.offset + _HEADER.size + len_name + len_extra
-            is_here = signature == b"PK\x03\x04" and header[_HEADER.size :] == entry.raw_name
-            if is_here and start + entry.packed_size <= self._directory.start:
+            if signature == b"PK\x03\x04" and start + entry.packed_size <= end:
                 return self._fetch(start, entry.packed_size)
         raise self._error(name, "is damaged: its content is not where the directory says")
 
     def _inflate(self, name: str, entry: Entry, packed: bytes) -> bytes:
         """Decompresses at most one byte more than declared, however much there is."""
-        inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
-            data = inflater.decompress(packed, entry.size + 1)
+            data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, entry.size + 1)
         except zlib.error as error:
             raise self._error(name, f"is damaged: {error}") from None
-        if len(data) > entry.size or not inflater.eof:
-            raise self._error(name, f"is damaged: it does not decompress to the declared {entry.size} bytes")
+        if len(data) > entry.size:
+            raise self._error(name, f"is damaged: it decompresses to more than the declared {entry.size} bytes")
         return data
 
     def _fetch(self, offset: int, size: int) -> bytes:

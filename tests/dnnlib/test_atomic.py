@@ -39,6 +39,18 @@ def test_a_failure_keeps_the_old_file_and_leaves_nothing_behind(tmp_path, error)
     assert os.listdir(tmp_path) == ["a.bin"]
 
 
+def test_content_is_on_the_disk_before_the_file_has_its_name(tmp_path, monkeypatch):
+    steps = []
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *args, name=name, real=real: (steps.append(name), real(*args)))
+    atomic_write_bytes(tmp_path / "a", b"1")
+    assert steps == ["fsync", "replace", "fsync"]  # The last is the folder's.
+    steps.clear()
+    atomic_write_bytes(tmp_path / "a", b"1", sync=False)
+    assert steps == ["replace"]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no permission bits")
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
 def test_permissions_follow_the_umask(tmp_path, umask):

@@ -4,8 +4,10 @@
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -134,12 +136,26 @@ print("finished")
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_forked_child_can_speak_although_its_parent_was_speaking(capfd):
+def test_a_forked_child_can_speak_although_another_thread_was_speaking(capfd):
     setup_logging()
-    with console.shared_console()._lock:
-        child = os.fork()
-        if child == 0:
+    speaking, finish = threading.Event(), threading.Event()
+
+    def speak():
+        with console.shared_console()._lock:
+            speaking.set()
+            finish.wait()
+
+    speaker = threading.Thread(target=speak)
+    speaker.start()
+    speaking.wait()
+    child = os.fork()
+    if child == 0:
+        try:
+            signal.alarm(5)  # Ends a child that waits for ever.
             get_logger("x").error("from the child")
+        finally:
             os._exit(0)
-        assert os.waitpid(child, 0)[1] == 0
+    assert os.waitpid(child, 0)[1] == 0
+    finish.set()
+    speaker.join()
     assert "from the child" in capfd.readouterr().err

@@ -228,6 +228,8 @@ def test_what_cannot_be_continued_is_begun_again(server, cache, monkeypatch, hab
     if habit == "file has changed":
         server.content, server.etag = CONTENT[::-1], '"two"'
     assert fetch(server.url).read_bytes() == server.content
+    may_ask = habit in ("has no ranges", "file has changed")
+    assert server.ranges[1] == ("bytes=300000-" if may_ask else None)
 
 
 def test_a_part_that_does_not_fit_is_begun_again(server, cache):

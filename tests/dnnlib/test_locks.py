@@ -147,22 +147,37 @@ def test_a_forked_child_that_leaves_the_block_does_not_release_the_lock(tmp_path
     with lock:
         child = os.fork()
         if child == 0:
-            lock.__exit__(None, None, None)
-            os._exit(0)
-        os.waitpid(child, 0)
+            try:
+                lock.__exit__(None, None, None)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0
         with pytest.raises(TimeoutError), FileLock(tmp_path / "l", timeout_s=0):
             pass
 
 
-def test_a_deleted_lock_file_does_not_let_two_in(tmp_path):
+@posix_only
+def test_a_copy_of_the_open_file_somewhere_does_not_keep_the_lock(tmp_path):
+    with FileLock(tmp_path / "l"):
+        copy = os.dup(next(iter(locks._open_files)))
+    with FileLock(tmp_path / "l", timeout_s=0):
+        os.close(copy)
+
+
+@posix_only
+def test_a_lock_on_a_file_that_was_deleted_is_not_taken_for_one(tmp_path, monkeypatch):
     path = tmp_path / "l"
-    held = locks._try_to_lock(path)
-    waiting = os.open(path, os.O_RDWR)
-    path.unlink()
-    locks._close(held)
-    # Whoever had opened the old file would win a lock that nobody else can see.
-    assert locks._lock_now(waiting)
-    assert not locks._is_still(path, waiting)
-    os.close(waiting)
-    with FileLock(path, timeout_s=0):
-        assert path.exists()
+    real, files = locks._lock_now, []
+
+    def lock_what_was_just_deleted(file):
+        if not files:
+            path.unlink()
+        files.append(file)
+        return real(file)
+
+    monkeypatch.setattr(locks, "_lock_now", lock_what_was_just_deleted)
+    with FileLock(path):
+        assert len(files) == 2
+        with pytest.raises(TimeoutError), FileLock(path, timeout_s=0):
+            pass

@@ -112,6 +112,18 @@ def test_a_loop_that_is_left_early_ends_its_progress(clock, capsys):
     assert capsys.readouterr().err.endswith("took 6s\n")
 
 
+def test_work_goes_on_when_nobody_reads_its_progress(clock, monkeypatch):
+    calls = []
+
+    def broken(*_, **__):
+        calls.append(1)
+        raise BrokenPipeError
+
+    monkeypatch.setattr(console.shared_console(), "print", broken)
+    assert len(list(progress(slowly(clock, range(50), 1), "work"))) == 50
+    assert len(calls) == 1
+
+
 def test_impossible_amounts_are_refused():
     with pytest.raises(ValueError, match="amount of work for 'x' is -1"):
         progress(-1, "x")
