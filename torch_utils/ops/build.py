@@ -32,8 +32,8 @@ _LOCK_TIMEOUT_S = 1800
 _LOG_NAME = "build.log"
 _COMPLAINT = re.compile(r"\berror:|\bfatal\b|: cannot find |undefined reference", re.IGNORECASE)
 _RAN_OUT = re.compile(
-    r"\bsignal\b|\bkilled\b|no space left|quota exceeded|file too large|input/output error|out of memory|"
-    r"cannot allocate|memory exhausted|too many open files|resource temporarily unavailable|ninja: ",
+    r"terminated program|due to signal|unable to execute|no space left|quota exceeded|file too large|out of memory|"
+    r"cannot allocate|memory exhausted|input/output error|temporarily unavailable|ninja: (error|fatal)",
     re.IGNORECASE,
 )
 
@@ -72,6 +72,7 @@ class Library:
             return False
 
 
+@lru_cache
 def has_kernel(op: str, device_type: str) -> bool:
     """An operator has a native kernel where csrc/ holds a source file of its name."""
     suffix = {"cpu": ".cpp", "cuda": ".cu"}.get(device_type)
@@ -93,20 +94,39 @@ def ensure(*, retry: bool = False) -> Library:
     """The library, built now if it is not there. `retry` builds even where the compiler refused before."""
     library = find()
     if not library.is_whole():
+        if not retry and (reason := obstacle(library)):
+            raise BuildError(reason)
         _build_once(library, retry)
     return library
+
+
+def obstacle(library: Library) -> str | None:
+    """Why the first use of an operator would not build this library, as far as can be told without trying."""
+    if library.refusal.is_file():
+        return (
+            f"The compiler refused the native operators ({_complaint(library.refusal)}). "
+            f"The log is {library.refusal}; `python -m torch_utils.ops --build` tries again."
+        )
+    cache = library.folder.parent
+    nearest = next(folder for folder in (cache, *cache.parents) if os.path.exists(folder))
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+        return f"The cache folder {cache} cannot be written; set FULLHEAD_CACHE to one that can."
+    return None
 
 
 def clear() -> int:
     """Removes every library and every trace of a build. Returns how many bytes that freed."""
     folder = _cache_folder()
-    before = _num_bytes(folder)
-    for entry in folder.iterdir() if folder.is_dir() else ():
-        if entry.is_dir():
-            shutil.rmtree(entry, ignore_errors=True)
-        elif entry.suffix != ".lock":  # removing one while processes wait on it would let two of them in
-            entry.unlink(missing_ok=True)
-    return before - _num_bytes(folder)
+    try:
+        before = _num_bytes(folder)
+        for entry in folder.iterdir() if folder.is_dir() else ():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            elif entry.suffix != ".lock":  # it may be held
+                entry.unlink()
+        return before - _num_bytes(folder)
+    except OSError as error:
+        raise BuildError(f"The cache folder {folder} could not be cleared: {error}.") from error
 
 
 # --- What a build depends on ------------------------------------------------------------------------------------------
@@ -142,7 +162,7 @@ def _key(tools: Toolchain) -> str:
         toolchain.processor(),
         str(Path(torch.__file__).parent),  # the library is linked against the PyTorch of this environment
     ):
-        digest.update(fact.encode() + b"\0")
+        digest.update(os.fsencode(fact) + b"\0")
     return f"torch{torch.__version__}-{digest.hexdigest()[:16]}"
 
 
@@ -164,14 +184,14 @@ def _build_once(library: Library, retry: bool) -> None:
         with lock:
             if library.is_whole():
                 return  # somebody else built it while we waited
-            if library.refusal.is_file() and not retry:
-                raise BuildError(_refused(library, _complaint(library.refusal)))
+            if not retry and (reason := obstacle(library)):
+                raise BuildError(reason)  # it was refused while we waited
             _remove_work_folders(folder)  # of builders that were killed
             try:
                 _build(library)
             finally:
                 _remove_work_folders(folder)
-    except (OSError, TimeoutError) as error:
+    except OSError as error:
         raise BuildError(f"The native operators could not be built in {folder.parent}: {error}.") from error
 
 
@@ -182,7 +202,9 @@ def _build(library: Library) -> None:
         _compile(library, work, log)
     except _RefusedError as error:
         os.replace(log, library.refusal)
-        raise BuildError(_refused(library, str(error))) from error
+        raise BuildError(obstacle(library)) from error
+    for file in work.glob("*.o"):
+        file.unlink()
     _checksum_file(work).write_text(_sha256(work / library.path.name))
     work.chmod(0o755)
     shutil.rmtree(library.folder, ignore_errors=True)  # what is there is not whole
@@ -192,7 +214,8 @@ def _build(library: Library) -> None:
 
 def _compile(library: Library, work: Path, log: Path) -> None:
     tools = _usable_tools()
-    (work / "build.ninja").write_text(recipe.ninja_file(CSRC, tools, library.path.name, library.has_cuda))
+    commands = recipe.ninja_file(CSRC, tools, library.path.name, library.has_cuda)
+    (work / "build.ninja").write_text(commands, encoding="utf-8", errors="surrogateescape")
     steps = len(recipe.sources(CSRC, library.has_cuda)) + 1
     # English, since the log is searched for complaints.
     env = {**os.environ, "LC_ALL": "C", "NINJA_STATUS": "[%f/%t] "}
@@ -234,13 +257,6 @@ def _complaint(log: Path) -> str:
     """The first line in which a compiler says what it minds; empty where there is none."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     return next((line.strip() for line in lines if _COMPLAINT.search(line)), "")
-
-
-def _refused(library: Library, complaint: str) -> str:
-    return (
-        f"The compiler refused the native operators: {complaint} The log is {library.refusal}; "
-        "`python -m torch_utils.ops --build` tries again."
-    )
 
 
 def _work_prefix(folder: Path) -> str:

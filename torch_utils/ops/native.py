@@ -6,8 +6,8 @@ kernels to them. It is built and loaded at the first use of an operator, never a
 the reference serves and one line says so. FULLHEAD_OPS=reference never builds; FULLHEAD_OPS=native never falls back.
 """
 
-import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -16,11 +16,12 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from dnnlib.console import get_logger
 from torch_utils.ops import build
 
 Mode = Literal["auto", "native", "reference"]
 
-_log = logging.getLogger("fullhead.ops")
+_log = get_logger("ops")
 _forced: list[Mode] = []
 
 
@@ -32,7 +33,7 @@ def mode() -> Mode:
     """The path in force: the innermost `forced` block, else FULLHEAD_OPS, else auto."""
     if _forced:
         return _forced[-1]
-    value = os.environ.get("FULLHEAD_OPS", "auto")
+    value = os.environ.get("FULLHEAD_OPS") or "auto"
     if value not in get_args(Mode):
         raise ValueError(f"FULLHEAD_OPS={value} is not known; use one of {', '.join(get_args(Mode))}.")
     return value
@@ -53,7 +54,6 @@ def serves(op: str, x: Tensor) -> bool:
     return _serves(op, x.device.type)
 
 
-@torch.compiler.assume_constant_result
 def _serves(op: str, device_type: str) -> bool:
     path = mode()
     if path == "reference" or device_type == "meta":
@@ -61,18 +61,23 @@ def _serves(op: str, device_type: str) -> bool:
     reason = why_not(op, device_type)
     if reason and path == "native":
         raise NativeUnavailableError(f"FULLHEAD_OPS=native, but {op} has no native kernel for {device_type}: {reason}")
-    if reason and device_type == "cpu":
-        _warn_once(reason)
+    if reason and build.has_kernel(op, device_type):
+        with _Shared.lock:
+            _warn_once(reason)
     return not reason
+
+
+# What torch.compiler.assume_constant_result does, without the second that importing the compiler takes: torch.compile
+# calls this function while it traces, builds and loads included, and keeps the answer.
+_serves._dynamo_marked_constant = True
 
 
 def why_not(op: str, device_type: str) -> str | None:
     """Why no native kernel of `op` serves this kind of device; None where one does. Builds and loads at first use."""
-    if device_type not in ("cpu", "cuda"):
-        return f"there are no kernels for {device_type}"
     if not build.has_kernel(op, device_type):
-        return f"no {device_type} kernel is written yet"
-    library, reason = _load()
+        return f"No {device_type} kernel is written yet."
+    with _Shared.lock:
+        library, reason = _load()
     if library is None:
         return reason
     if device_type == "cuda" and not library.has_cuda:
@@ -80,30 +85,42 @@ def why_not(op: str, device_type: str) -> str | None:
     return None
 
 
+class _Shared:
+    """The lock under which one thread builds, loads or warns while the others wait."""
+
+    lock = threading.Lock()
+
+
 @lru_cache(maxsize=1)
 def _load() -> tuple[build.Library | None, str]:
     """Builds if needed, loads once a process. The reason is empty on success."""
     try:
         library = build.ensure()
-        torch.ops.load_library(library.path)
     except (build.BuildError, OSError) as error:
         return None, str(error)
+    try:
+        torch.ops.load_library(library.path)
+    except OSError as error:
+        return None, f"The library cannot be loaded ({error}); `python -m torch_utils.ops --clear --build` builds anew."
     return library, ""
 
 
-def forget() -> None:
-    """Lets the next use look again. For the doctor and for tests; kernels already loaded stay loaded."""
-    _load.cache_clear()
-    _warn_once.cache_clear()
-
-
-@lru_cache(maxsize=1)
+@lru_cache
 def _warn_once(reason: str) -> None:
     _log.warning(
         "Native operators are off, the PyTorch reference serves: every result is the same, the operators cost "
         "3 to 40 times more (docs/ops.md). Reason: %s `python -m torch_utils.ops` tells more.",
         reason,
     )
+
+
+def _renew_lock() -> None:
+    # Another thread may have been building at the moment of the fork; its lock would stay locked in the child.
+    _Shared.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 # --- Shared by the operator modules -----------------------------------------------------------------------------------
