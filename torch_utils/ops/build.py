@@ -32,8 +32,8 @@ _LOCK_TIMEOUT_S = 1800
 _LOG_NAME = "build.log"
 _COMPLAINT = re.compile(r"\berror:|\bfatal\b|: cannot find |undefined reference", re.IGNORECASE)
 _RAN_OUT = re.compile(
-    r"terminated program|due to signal|unable to execute|no space left|quota exceeded|file too large|out of memory|"
-    r"cannot allocate|memory exhausted|input/output error|temporarily unavailable|ninja: (error|fatal)",
+    r"terminated program|(due to|with) signal|unable to execute|no space left|quota exceeded|file too large|"
+    r"out of memory|cannot allocate|memory exhausted|input/output error|temporarily unavailable|ninja: (error|fatal)",
     re.IGNORECASE,
 )
 

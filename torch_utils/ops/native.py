@@ -101,7 +101,8 @@ def _load() -> tuple[build.Library | None, str]:
     try:
         torch.ops.load_library(library.path)
     except OSError as error:
-        return None, f"The library cannot be loaded ({error}); `python -m torch_utils.ops --clear --build` builds anew."
+        why = error.__cause__ or error  # PyTorch wraps what the loader says
+        return None, f"The library cannot be loaded ({why}); `python -m torch_utils.ops --clear --build` builds anew."
     return library, ""
 
 

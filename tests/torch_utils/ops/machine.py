@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small machine to build on: a cache folder, two tiny sources, a C++ compiler that does as told, and processes.
+
+The sources compile in milliseconds, so that builds can be killed, raced and spoilt many times. The processes are real;
+they are forked from a server that has imported PyTorch but has built and loaded nothing.
+"""
+
+import json
+import multiprocessing
+import os
+import shlex
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from torch_utils.ops import build
+
+SOURCES = ("biased_act", "composite")
+TIME_LIMIT_S = 60
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["torch_utils.ops.selfcheck", "torch_utils.ops.__main__"])
+
+# Every process prints to its own file, and sees only the environment that it is given.
+_PRELUDE = """
+import json, os, sys, time
+from pathlib import Path
+settings = json.loads(settings)
+output = os.open(settings["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+os.dup2(output, 1)
+os.dup2(output, 2)
+os.environ.clear()
+os.environ.update(settings["env"])
+import torch
+from torch_utils import ops
+from torch_utils.ops import build, native
+if settings["csrc"]:
+    build.CSRC = Path(settings["csrc"])
+
+def answer():
+    "What the built library says."
+    import ctypes
+    return ctypes.CDLL(str(build.ensure().path)).stand_in_biased_act()
+"""
+
+
+class Process:
+    """A process of the machine, and what it printed."""
+
+    def __init__(self, code: str, env: dict[str, str], csrc: Path | None, output: Path) -> None:
+        self._output = output
+        settings = json.dumps({"env": env, "csrc": csrc and str(csrc), "output": str(output)})
+        self._process = _context.Process(target=exec, args=(_PRELUDE + code, {"settings": settings}))
+        self._process.start()
+        self.pid = self._process.pid
+
+    @property
+    def text(self) -> str:
+        return self._output.read_text() if self._output.exists() else ""
+
+    @property
+    def lines(self) -> list[str]:
+        return self.text.splitlines()
+
+    def wait(self, limit_s: float = TIME_LIMIT_S) -> int:
+        """The exit code; negative for a signal. Hanging fails the test."""
+        self._process.join(limit_s)
+        assert self._process.exitcode is not None, f"process {self.pid} hangs; it said: {self.text}"
+        return self._process.exitcode
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+
+
+class Machine:
+    """Use as a context: processes that are left are killed, compilers that wait are let go."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cache = folder / "cache"
+        self.csrc = folder / "csrc"
+        self.cxx = folder / "c++"
+        self.gate = folder / "gate"  # a compiler that waits does so until this exists
+        self.prelude = ""  # Python code for processes that are to find less than there is
+        self.waiting = folder / "waiting"  # exists once one waits
+        self._trace = folder / "trace"
+        self._processes: list[Process] = []
+        self.env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "FULLHEAD_CACHE": str(self.cache),
+            "CXX": str(self.cxx),
+            "OMP_NUM_THREADS": "1",
+        }
+        (self.csrc / "cpu").mkdir(parents=True)
+        for name in SOURCES:
+            self.write_source(name, 42)
+        self.use_compiler()
+
+    def __enter__(self) -> "Machine":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.gate.touch()
+        for process in self._processes:
+            process.kill()
+
+    def write_source(self, name: str, answer: int) -> None:
+        export = 'extern "C" __attribute__((visibility("default")))'
+        (self.csrc / "cpu" / f"{name}.cpp").write_text(f"{export} int stand_in_{name}() {{ return {answer}; }}\n")
+
+    def use_compiler(self, behaviour: str = "") -> None:
+        """A compiler that notes its arguments, does what the shell lines of `behaviour` say, and then compiles."""
+        script = f"""#!/bin/sh
+            echo "$@" >> {shlex.quote(str(self._trace))}
+            case "$1" in --version) echo "stand-in 1.0"; exit 0;; esac
+            {behaviour}
+            exec {shlex.quote(shutil.which("c++"))} "$@"
+            """
+        new = self.cxx.with_name("c++.new")
+        new.write_text(script)
+        new.chmod(0o755)
+        new.replace(self.cxx)  # one that runs is not disturbed
+
+    def wait_once(self, when: str = "*") -> str:
+        """Behaviour: the first compilation whose arguments match the pattern waits for the gate."""
+        once, waiting, gate = (shlex.quote(str(path)) for path in (self.folder / "once", self.waiting, self.gate))
+        return f"""
+            case "$*" in {when}) if mkdir {once} 2>/dev/null; then
+                touch {waiting}
+                n=0; while [ ! -e {gate} ] && [ $n -lt 600 ]; do sleep 0.05; n=$((n + 1)); done
+            fi;; esac
+            """
+
+    def wait_until(self, holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + TIME_LIMIT_S
+        while not holds():
+            assert time.monotonic() < deadline, "what was waited for did not happen"
+            time.sleep(0.005)
+
+    def start(self, code: str, *, csrc: bool = True, **env: str | None) -> Process:
+        """Starts Python code with `env` on top of the machine's; None removes a variable."""
+        values = {name: value for name, value in {**self.env, **env}.items() if value is not None}
+        output = self.folder / f"output{len(self._processes)}"
+        self._processes.append(Process(code, values, self.csrc if csrc else None, output))
+        return self._processes[-1]
+
+    def run(self, code: str, *, fails: bool = False, csrc: bool = True, **env: str | None) -> Process:
+        """Runs Python code to its end, and checks how it ended."""
+        process = self.start(code, csrc=csrc, **env)
+        assert (process.wait() != 0) == fails, process.text
+        return process
+
+    @property
+    def calls(self) -> list[str]:
+        """The arguments of every call of the compiler."""
+        return self._trace.read_text().splitlines() if self._trace.exists() else []
+
+    @property
+    def compilations(self) -> int:
+        """How many files were compiled or linked."""
+        return sum("--version" not in call for call in self.calls)
+
+    @property
+    def entries(self) -> set[str]:
+        """What lies in the cache, by kind: 'library', 'lock', 'refused', 'work'."""
+        kinds = {".lock": "lock", ".refused": "refused"}
+        return {
+            "work" if path.name.startswith(".") else kinds.get(path.suffix, "library")
+            for path in (self.cache / "ops").glob("*")
+        }
+
+    def adopt(self, library: build.Library) -> None:
+        """Puts a copy of the real library into the cache. Its processes need csrc=False and CXX as it was built."""
+        shutil.copytree(library.folder, self.cache / "ops" / library.folder.name)
