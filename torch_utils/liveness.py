@@ -22,9 +22,10 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-POLL_S = 0.02
+# A meeting asks the store whether all have come: soon at first, seldom when many ranks wait for long.
+POLL_S, LONGEST_POLL_S = 0.02, 0.5
 # Beats that a rank may miss once a connection has failed, which is evidence by itself. Also how long the process that
 # holds the store stays when it fails, so that the others can read why.
 FEW_BEATS = 3
@@ -34,6 +35,7 @@ class RankLostError(RuntimeError):
     """Other ranks of this run are gone, or did not come. The message names them."""
 
 
+@runtime_checkable
 class Store(Protocol):
     """What is used of a torch.distributed store. A lost connection is a RuntimeError."""
 
@@ -102,11 +104,14 @@ class Liveness:
         with self.collective(name):
             keys = [f"met/{self.num_entered}/{name}/{rank}" for rank in range(self.world_size)]
             self.store.set(keys[self.rank], "here")
-            for _ in range(round(self.timeout_s / POLL_S)):
+            waited_s, pause_s = 0.0, POLL_S
+            while waited_s < self.timeout_s:
                 if self.store.check(keys):
                     return
-                if self.found.wait(POLL_S):
+                if self.found.wait(pause_s):
                     raise RankLostError(self.verdict)
+                waited_s += pause_s
+                pause_s = min(1.2 * pause_s, LONGEST_POLL_S)
             missing = [rank for rank, key in enumerate(keys) if not self.store.check([key])]
             self._settle(f"{_ranks(missing)} did not come to {name!r} within {self.timeout_s:g} s")
             raise RankLostError(self.verdict)
@@ -178,16 +183,19 @@ class Liveness:
             if unanswered > (FEW_BEATS if self.suspicious else self.silent_beats):
                 self._settle(f"{self.holder} does not answer: suspended or cut off", shared=False)
         # Now the main thread should leave by RankLostError. It may finish what it does (a checkpoint, say), but a
-        # collective that has not failed by itself after two beats never will.
+        # collective that has not failed by itself after a few beats never will.
         for num_beats in range(self.silent_beats):
             if self.ended.wait(self.beat_s):
                 return
-            if self.inside and num_beats >= 2:
+            if self.inside and num_beats >= FEW_BEATS:
                 break
-        faulthandler.dump_traceback(all_threads=True)
-        print(f"Rank {self.rank} ends, blocked as shown above, because {self.verdict}.", file=sys.stderr, flush=True)
-        self._linger()
-        os._exit(1)
+        try:
+            faulthandler.dump_traceback(sys.__stderr__, all_threads=True)
+            message = f"Rank {self.rank} ends, blocked as shown above, because {self.verdict}."
+            print(message, file=sys.__stderr__, flush=True)
+            self._linger()
+        finally:  # Whatever became of the message.
+            os._exit(1)
 
     def _publish(self) -> None:
         self.store.set(f"beat/{self.rank}", f"{self.num_beats} {self.num_entered} {self.last_entered}")

@@ -33,6 +33,31 @@ def test_torchrun_starts_ranks_that_find_each_other_without_a_network(tmp_path, 
     assert lines == [f"mean 0.5 of 2 with {threads} threads"] * 2
 
 
+RESTART = """
+import os, signal, torch
+from torch_utils import distributed
+attempt = os.environ["TORCHELASTIC_RESTART_COUNT"]
+with distributed.session("cpu", timeout_s=60, silence_s=20):
+    values = [torch.ones(1)]
+    for step in range(50):
+        distributed.average_(values)
+        if attempt == "0" and step == 25 and distributed.rank() == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+    open(f"{FOLDER}/{distributed.rank()}.txt", "w").write(attempt)
+"""
+
+
+@pytest.mark.slow
+def test_torchrun_can_start_all_ranks_again_after_one_was_killed(tmp_path):
+    program = RESTART.replace("{FOLDER}", str(tmp_path))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
+    options = ["--nproc-per-node=2", "--max-restarts=1", "--no-python"]
+    command = [*torchrun, *options, "--", sys.executable, "-c", program]
+    environment = launch.environment(2) | {"PYTHONPATH": str(ROOT)}
+    subprocess.run(command, check=True, timeout=120, env=environment)
+    assert [(tmp_path / f"{rank}.txt").read_text() for rank in range(2)] == ["1", "1"]
+
+
 WAIT = """
 import os, pathlib, time
 pathlib.Path(f"{FOLDER}/{os.getpid()}.pid").touch()

@@ -102,9 +102,9 @@ def test_equal_weights_are_no_weights(weight):
 
 
 def test_a_million_items_start_at_once():
-    start = time.perf_counter()
+    start = time.process_time()
     items = first_items(32, size=1_000_000, seed=0, batch=32, start_nimg=25_000_000)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert len(set(items)) == 32
 
 
