@@ -54,6 +54,8 @@ def biased_act(
     """clamp(act(x + bias) * gain). Gradients of first and second order with respect to x and bias are exact."""
     kind = _kind(act)
     gain = kind.gain if gain is None else float(gain)
+    if not x.is_floating_point():
+        raise ValueError(f"biased_act: x must be floating point, got {x.dtype}; convert it first.")
     if not gain > 0:
         raise ValueError(f"biased_act: gain must be positive, got {gain}.")
     if bias is not None and (x.ndim < 2 or bias.shape != (x.shape[1],)):

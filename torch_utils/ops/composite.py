@@ -30,6 +30,8 @@ def composite(
             "composite: shapes must be features [..., S, F], densities [..., S], depths [..., S]; got "
             f"{list(features.shape)}, {list(densities.shape)}, {list(depths.shape)}."
         )
+    if not features.is_floating_point():
+        raise ValueError(f"composite: features must be floating point, got {features.dtype}; convert them first.")
     if depths.shape[-1] < 1:
         raise ValueError("composite: a ray needs at least one sample.")
     if not native.serves("composite", features):

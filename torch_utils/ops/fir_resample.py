@@ -68,7 +68,8 @@ def reference(x: Tensor, taps: Tensor, up: int, down: int, pad: Pad, gain: float
     """The definition, in plain PyTorch."""
     n, c, h, w = x.shape
     x = F.pad(x.reshape(n, c, h, 1, w, 1), (0, up - 1, 0, 0, 0, up - 1)).reshape(n, c, h * up, w * up)
-    x = F.pad(x, pad)
+    x = F.pad(x, [max(p, 0) for p in pad])
+    x = F.pad(x, [min(p, 0) for p in pad])  # apart, because a crop may reach into the padding of the other side
     kernel = taps.to(x).flip(0)
     columns, rows = (kernel * gain).reshape(1, 1, -1, 1), kernel.reshape(1, 1, 1, -1)
     x = F.conv2d(x, columns.expand(c, -1, -1, -1), stride=(down, 1), groups=c)
@@ -88,6 +89,8 @@ def check_resampling(x: Tensor, taps: Tensor, up: int, down: int, pad: Pad) -> N
     """Refuses what has no meaning, before any path is chosen."""
     if x.ndim != 4:
         raise ValueError(f"fir_resample: x must be [N, C, H, W], got {list(x.shape)}.")
+    if not x.is_floating_point():
+        raise ValueError(f"fir_resample: x must be floating point, got {x.dtype}; convert it first.")
     if taps.ndim != 1 or len(taps) == 0:
         raise ValueError(f"fir_resample: taps must be one-dimensional, got {list(taps.shape)}; see filter_taps().")
     if taps.requires_grad:

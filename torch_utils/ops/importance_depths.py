@@ -37,13 +37,15 @@ def importance_depths(
     pairing: Pairing = "exact",
 ) -> Tensor:  # [..., K], in the order of u: ascending u give ascending depths
     """Inverse-CDF samples of the smoothed weights."""
+    _check_depths("importance_depths", depths)
     if depths.ndim < 1 or weights.shape != (*depths.shape[:-1], depths.shape[-1] - 1):
         raise ValueError(
             f"importance_depths: depths must be [..., S] and weights [..., S - 1], got {list(depths.shape)} and "
             f"{list(weights.shape)}."
         )
     if u.ndim != 1 and u.shape[:-1] != depths.shape[:-1]:
-        raise ValueError(f"importance_depths: u must be [K] or {[*depths.shape[:-1], 'K']}, got {list(u.shape)}.")
+        rays = ", ".join(str(size) for size in depths.shape[:-1])
+        raise ValueError(f"importance_depths: u must be [K] or [{rays}, K], got {list(u.shape)}.")
     if pairing not in get_args(Pairing):
         raise ValueError(
             f"importance_depths: unknown pairing '{pairing}'; choose one of {', '.join(get_args(Pairing))}."
@@ -86,6 +88,7 @@ def merge_depths(
     Tensor, Tensor
 ]:  # depths [..., S + K] ascending, order [..., S + K]: int64 indices into cat([first, second])
     """Merges two sorted lists; of equal depths the first list's comes first."""
+    _check_depths("merge_depths", first)
     if first.shape[:-1] != second.shape[:-1]:
         raise ValueError(f"merge_depths: rays differ, got {list(first.shape)} and {list(second.shape)}.")
     first, second = first.detach(), second.detach().to(first.dtype)
@@ -97,6 +100,13 @@ def merge_depths(
 def reference_merge(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """The definition: a stable sort."""
     return torch.sort(torch.cat([first, second], dim=-1), dim=-1, stable=True)
+
+
+def _check_depths(op: str, depths: Tensor) -> None:
+    if depths.dtype not in (torch.float32, torch.float64):
+        raise ValueError(
+            f"{op}: depths must be float32 or float64, got {depths.dtype}; fewer bits cannot tell samples apart."
+        )
 
 
 # --- Registered operators -------------------------------------------------------------------------------------------

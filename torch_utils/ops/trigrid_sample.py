@@ -39,6 +39,8 @@ def trigrid_sample(
     """First-order gradients with respect to planes and points are exact."""
     if planes.ndim != 6 or planes.shape[1] != 3:
         raise ValueError(f"trigrid_sample: planes must be [N, 3, D, F, H, W], got {list(planes.shape)}.")
+    if not planes.is_floating_point():
+        raise ValueError(f"trigrid_sample: planes must be floating point, got {planes.dtype}; convert them first.")
     if points.ndim != 3 or points.shape[2] != 3 or len(points) != len(planes):
         raise ValueError(
             f"trigrid_sample: points must be [N, M, 3] with N = {len(planes)} as the planes, got {list(points.shape)}."

@@ -61,7 +61,7 @@ FULLHEAD_DEVICE A softplus(A z);
 template <Act act, class A>
 FULLHEAD_DEVICE A act_value(A z) {
   if constexpr (act == Act::linear) return z;
-  if constexpr (act == Act::relu) return z > A(0) ? z : A(0) * z;  // 0 * z keeps NaN
+  if constexpr (act == Act::relu) return z < A(0) ? A(0) : z;  // NaN stays NaN
   if constexpr (act == Act::lrelu) return z > A(0) ? z : A(kLreluSlope) * z;
   if constexpr (act == Act::tanh) return std::tanh(z);
   if constexpr (act == Act::sigmoid) return sigmoid(z);
@@ -89,8 +89,8 @@ FULLHEAD_DEVICE A act_curve(A z) {
   if constexpr (kIsPiecewise<act>) return A(0);
   if constexpr (act == Act::tanh) return A(-2) * std::tanh(z) * (A(1) - std::tanh(z) * std::tanh(z));
   if constexpr (act == Act::sigmoid) return sigmoid(z) * sigmoid(-z) * (A(1) - A(2) * sigmoid(z));
-  if constexpr (act == Act::elu) return z > A(0) ? A(0) : std::exp(z);
-  if constexpr (act == Act::selu) return z > A(0) ? A(0) : A(kSeluScale * kSeluAlpha) * std::exp(z);
+  if constexpr (act == Act::elu) return z < A(0) ? std::exp(z) : A(0);
+  if constexpr (act == Act::selu) return z < A(0) ? A(kSeluScale * kSeluAlpha) * std::exp(z) : A(0);
   if constexpr (act == Act::softplus) return sigmoid(z) * sigmoid(-z);
   if constexpr (act == Act::swish) return sigmoid(z) * sigmoid(-z) * (A(2) + z * (sigmoid(-z) - sigmoid(z)));
 }

@@ -26,9 +26,11 @@ struct Accumulator<double> {
 template <class T>
 using Acc = typename Accumulator<T>::type;
 
-// exp(x) for x <= 0. x = n ln2 + r, |r| <= ln2 / 2; the Taylor series of e^r to r^7 is exact to 5e-9.
+// exp(x) for x <= 0, zero below -87; NaN stays NaN. x = n ln2 + r, |r| <= ln2 / 2; the Taylor series of e^r to r^7 is exact to
+// 5e-9.
 FULLHEAD_DEVICE float exp_nonpositive(float x) {
-  x = x > -87.0f ? x : -87.0f;
+  const bool vanishes = x < -87.0f;
+  x = vanishes ? -87.0f : x;
   const float n = std::nearbyint(x * 1.44269504f);
   float r = std::fma(n, -0.693359375f, x);  // ln2 in two parts, the first exact in few bits
   r = std::fma(n, 2.12194440e-4f, r);
@@ -40,7 +42,8 @@ FULLHEAD_DEVICE float exp_nonpositive(float x) {
   p = std::fma(p, r, 0.5f);
   p = std::fma(p, r, 1.0f);
   p = std::fma(p, r, 1.0f);
-  return p * std::bit_cast<float>((static_cast<int32_t>(n) + 127) << 23);
+  p *= std::bit_cast<float>((static_cast<int32_t>(n) + 127) << 23);
+  return vanishes ? 0.0f : p;
 }
 inline double exp_nonpositive(double x) { return std::exp(x); }
 

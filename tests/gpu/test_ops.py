@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operators on a GPU: the comparisons of tests/torch_utils/ops with another device, and what only a GPU has."""
+
+import pytest
+import torch
+
+from tests.torch_utils.ops import op_cases
+from torch_utils import ops
+
+DEVICE = "cuda"
+TAPS = ops.filter_taps()
+
+
+def named(**groups: list[op_cases.Case]) -> list:
+    return [pytest.param(case, id=f"{op}-{case}") for op, cases in groups.items() for case in cases]
+
+
+WITH_KERNELS = named(
+    biased_act=op_cases.biased_act_cases(), fir_resample=op_cases.fir_cases(), fir_act=op_cases.fir_act_cases()
+)
+WITHOUT_KERNELS = named(
+    trigrid_sample=op_cases.trigrid_cases(),
+    composite=op_cases.composite_cases(),
+    importance_depths=[case for case in op_cases.importance_cases() if case.name != "merge"],
+)
+
+
+@pytest.mark.parametrize("dtype", op_cases.DTYPES, ids=str)
+@pytest.mark.parametrize("case", WITH_KERNELS)
+def test_kernels_equal_the_reference_in_float64_to_second_order(case, dtype):
+    for layout in op_cases.layouts_for(case):
+        op_cases.check_against_float64(case, dtype, DEVICE, layout)
+
+
+@pytest.mark.parametrize("dtype", op_cases.DTYPES, ids=str)
+@pytest.mark.parametrize("case", WITHOUT_KERNELS)
+def test_the_path_that_auto_takes_equals_the_reference_in_float64(case, dtype):
+    if dtype in (torch.bfloat16, torch.float16) and case.order == 0:
+        pytest.skip("depths are float32 at least")
+    for layout in op_cases.layouts_for(case):
+        op_cases.check_against_float64(case, dtype, DEVICE, layout, path="auto")
+
+
+def test_merged_depths_are_sorted_and_stable():
+    first = torch.tensor([[1.0, 2.0, 2.0, 5.0]], device=DEVICE)
+    depths, order = ops.merge_depths(first, torch.tensor([[0.5, 2.0, 6.0]], device=DEVICE))
+    assert depths.tolist() == [[0.5, 1, 2, 2, 2, 5, 6]]
+    assert order.tolist() == [[4, 0, 1, 2, 5, 3, 6]]
+
+
+@pytest.mark.parametrize("case", WITH_KERNELS)
+def test_kernels_give_the_same_bits_twice(case):
+    op_cases.check_deterministic(case, DEVICE)
+
+
+@pytest.mark.parametrize("case", [param for param in WITH_KERNELS if param.id in (
+    "biased_act-lrelu", "biased_act-swish-clamped", "fir_resample-upsample", "fir_resample-long", "fir_act-lrelu",
+)])  # fmt: skip
+def test_compiled_in_one_graph_gives_the_eager_values_and_gradients(case):
+    op_cases.check_compiles(case, "native", DEVICE)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
+def test_activations_of_a_real_size_equal_the_reference(layout, dtype):
+    """More elements than one sweep of threads takes at once is the usual case."""
+    x, bias, noise = op_cases.normal(0, 2, 64, 259, 257), op_cases.normal(1, 64), op_cases.normal(2, 1, 1, 258, 256)
+    case = op_cases.Case(
+        "large", lambda x, n, b: ops.fir_act(x, TAPS, n, b, "lrelu", (1, 1, 1, 1), 4.0), (x, noise, bias), order=1
+    )
+    op_cases.check_against_float64(case, dtype, DEVICE, layout)
+
+
+class Layer:
+    """One call of every kernel, with nothing copied from the host, which would wait for the stream."""
+
+    def __init__(self, device: str) -> None:
+        self.taps, self.bias = TAPS.to(device), torch.ones(8, device=device)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        x = ops.fir_act(x, self.taps, act="lrelu", pad=(1, 1, 1, 1), fir_gain=4.0)
+        return ops.biased_act(ops.upsample(x, self.taps), self.bias, "swish")
+
+
+def test_kernels_run_on_the_current_stream():
+    layer = Layer(DEVICE)
+    x = torch.zeros(2, 8, 33, 33, device=DEVICE)
+    ones = torch.ones_like(x)
+    expected = layer(ones)
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        torch.cuda._sleep(100_000_000)  # a kernel on any other stream would overtake the copy and read zeros
+        x.copy_(ones)
+        y = layer(x)
+    stream.synchronize()
+    assert torch.equal(y, expected)
+
+
+def test_kernels_can_be_captured_in_a_graph_and_replayed():
+    layer = Layer(DEVICE)
+    x = torch.randn(2, 8, 17, 17, device=DEVICE)
+    layer(x)  # loads PyTorch's own kernels, which must not happen during the capture
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        y = layer(x)
+    x.copy_(torch.randn_like(x))
+    graph.replay()
+    assert torch.equal(y, layer(x))
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+def test_kernels_run_where_their_tensors_live_and_leave_the_current_device_alone():
+    x = torch.randn(2, 8, 16, 16)
+    with torch.cuda.device(0):
+        y = Layer("cuda:1")(x.to("cuda:1"))
+        assert torch.cuda.current_device() == 0
+        assert y.device == torch.device("cuda:1")
+        op_cases.assert_close(y.cpu(), Layer("cuda:0")(x.to("cuda:0")).cpu(), 1e-6)
+        assert torch.empty(1, device=DEVICE).device == torch.device("cuda:0")
+
+
+def test_tensors_of_two_devices_are_refused():
+    x, bias = torch.randn(2, 3, 4, 4, device=DEVICE), torch.randn(3)
+    with pytest.raises(RuntimeError, match="bias does not fit x"):
+        ops.biased_act(x, bias, "lrelu")

@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: Apache-2.0
+"""trigrid_sample: against hat functions and grid_sample, published numbers, gradients, and awkward points."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.torch_utils.ops import op_cases
+from torch_utils import ops
+
+pytestmark = pytest.mark.usefixtures("native_cpu")
+
+PATHS = ("native", "reference")
+AXES = {"xy_xz_yz": ["xyz", "xzy", "yzx"], "xy_xz_zx": ["xyz", "xzy", "zxy"]}
+
+
+def features_innermost(planes, order="NHW3DF"):
+    """The same planes in other memory: `order` names the axes from the outermost to the innermost."""
+    to = ["N3DFHW".index(axis) for axis in order]
+    return planes.permute(*to).contiguous().permute(*(to.index(i) for i in range(6)))
+
+
+def sampled_by_hat_functions(planes, points, box_size, axes, planar):
+    """A texel counts 1 - |distance| in texels along each axis, nothing beyond a distance of one."""
+    _, _, depth, _, height, width = planes.shape
+    total = 0
+    for plane, order in enumerate(AXES[axes]):
+        weights = []
+        for axis, size in zip(order, (width, height, depth), strict=True):
+            at = (points[..., "xyz".index(axis)] / box_size + 0.5) * size - 0.5
+            weights.append((1 - (at[..., None] - torch.arange(size)).abs()).clamp(min=0))
+        if planar:
+            weights[2] = torch.ones_like(weights[2])
+        total = total + torch.einsum("nmw,nmh,nmd,ndfhw->nmf", *weights, planes[:, plane])
+    return total / 3
+
+
+def only_plane(planes, plane):
+    """Planes whose mean is this one alone."""
+    alone = torch.zeros_like(planes)
+    alone[:, plane] = 3 * planes[:, plane]
+    return alone
+
+
+# --- Values -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("axes", AXES)
+@pytest.mark.parametrize(("depth", "planar"), [(1, True), (1, False), (2, False), (3, False), (5, False)])
+def test_values_are_those_of_hat_functions(depth, planar, axes, path):
+    planes, points = op_cases.normal(0, 2, 3, depth, 4, 5, 7), 0.7 * op_cases.normal(1, 2, 50, 3)
+    with ops.forced(path):
+        sampled = ops.trigrid_sample(planes, points, 1.4, axes, planar)
+    torch.testing.assert_close(sampled, sampled_by_hat_functions(planes, points, 1.4, axes, planar))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_one_plane_of_a_triplane_is_grid_sample_of_that_picture(path):
+    planes, points = op_cases.normal(2, 1, 3, 1, 4, 6, 5), op_cases.normal(3, 1, 30, 3)
+    for plane, axis in enumerate([(0, 1), (0, 2), (1, 2)]):
+        grid = points[:, :, None, axis] / 1.5
+        expected = F.grid_sample(planes[:, plane, 0], grid, align_corners=False)[..., 0].mT
+        with ops.forced(path):
+            torch.testing.assert_close(
+                ops.trigrid_sample(only_plane(planes, plane), points, 3.0, planar=True), expected
+            )
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_published_numbers(path):
+    # Flat channels are feature-major there: feature * depth + slice.
+    planes = op_cases.sines(1, 3, 12, 5, 5, start=0.3).reshape(1, 3, 4, 3, 5, 5).transpose(2, 3).float()
+    points = torch.tensor([[[0.1, -0.2, 0.3], [0.45, 0.05, -0.4]]])
+    with ops.forced(path):
+        first = ops.trigrid_sample(only_plane(planes, 0), points, 1.0)[0, 0]
+        last = ops.trigrid_sample(only_plane(planes, 2), points, 1.0)[0, 1]
+    close = {"atol": 1e-6, "rtol": 1e-5}
+    torch.testing.assert_close(first, torch.tensor([0.334113, -0.646530, 0.785234, -0.712958]), **close)
+    torch.testing.assert_close(last, torch.tensor([0.171738, -0.458206, 0.621560, -0.617911]), **close)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_published_numbers_at_depth_one_are_sampled_in_three_dimensions(path):
+    """A tri-grid of depth 1 fades with depth, by 1 - |q| / 2 = 0.7 at this point; a true tri-plane does not."""
+    planes = op_cases.sines(1, 3, 4, 5, 5, start=0.3)[:, :, None].float()
+    point = torch.tensor([[[0.1, -0.2, 0.3]]])
+    published = torch.tensor([0.045786, -0.164468, 0.278140, -0.383337])
+    with ops.forced(path):
+        faded = ops.trigrid_sample(only_plane(planes, 0), point, 1.0)[0, 0]
+        planar = ops.trigrid_sample(only_plane(planes, 0), point, 1.0, planar=True)[0, 0]
+    torch.testing.assert_close(faded, published, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(planar, published / 0.7, atol=2e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", op_cases.DTYPES, ids=str)
+@pytest.mark.parametrize("case", op_cases.trigrid_cases(), ids=str)
+def test_native_equals_the_reference_in_float64(case, dtype):
+    for layout in op_cases.layouts_for(case):
+        op_cases.check_against_float64(case, dtype, layout=layout)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("order", ["NHW3DF", "N3DHWF", "NHWD3F", "3NWHDF"])
+@pytest.mark.parametrize("features", [1, 5, 16, 32, 33])
+def test_native_equals_the_reference_however_the_planes_lie(features, order, dtype):
+    planes, points = op_cases.normal(4, 2, 3, 2, features, 4, 5), op_cases.normal(5, 2, 40, 3)
+    case = op_cases.Case(
+        order,
+        lambda planes, points: ops.trigrid_sample(features_innermost(planes, order), points, 1.7),
+        (planes, points),
+        order=1,
+        precise=(1,),
+    )
+    op_cases.check_against_float64(case, dtype)
+
+
+def test_the_gradient_of_dense_planes_lies_in_memory_as_they_do():
+    points = torch.randn(2, 9, 3)
+    for order in ("NHW3DF", "N3DHWF"):
+        planes = features_innermost(torch.randn(2, 3, 2, 4, 3, 5), order).requires_grad_()
+        with ops.forced("native"):
+            (gradient,) = torch.autograd.grad(ops.trigrid_sample(planes, points, 2.0).sum(), planes)
+        assert gradient.stride() == planes.stride()
+
+
+def test_more_points_than_a_task_takes_and_an_uneven_rest():
+    planes, points = op_cases.normal(6, 3, 3, 3, 32, 8, 8), op_cases.normal(7, 3, 1013, 3)
+    case = op_cases.Case("many", lambda f, p: ops.trigrid_sample(f, p, 2.0), (planes, points), 1, (1,))
+    op_cases.check_against_float64(case, torch.float32)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shape=st.tuples(*[st.integers(0, 3)], st.just(3), *[st.integers(1, n) for n in (5, 40, 6, 6)]),
+    num_points=st.integers(0, 40),
+    axes=st.sampled_from(list(AXES)),
+    box_size=st.floats(0.1, 10),
+    permutation=st.permutations(range(6)),
+)
+def test_any_shape_and_any_strides_give_what_the_reference_gives(shape, num_points, axes, box_size, permutation):
+    planes = op_cases.normal(8, *(shape[a] for a in permutation)).float()
+    planes = planes.permute(*(permutation.index(i) for i in range(6))).requires_grad_()
+    points = (op_cases.normal(9, shape[0], num_points, 3).float() * box_size / 2).requires_grad_()
+    outcomes = []
+    for path in PATHS:
+        with ops.forced(path):
+            sampled = ops.trigrid_sample(planes, points, box_size, axes, planar=shape[2] == 1)
+        cotangent = op_cases.normal(10, *sampled.shape).float()
+        outcomes.append((sampled.detach(), *torch.autograd.grad(sampled, [planes, points], cotangent)))
+    for fast, plain, tolerance in zip(*outcomes, (2e-5, 2e-5, 1e-4), strict=True):
+        op_cases.assert_close(fast, plain, tolerance)
+
+
+# --- Gradients --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("case", op_cases.trigrid_cases(), ids=str)
+def test_gradients_are_those_of_finite_differences(case, path):
+    op_cases.check_gradients_numerically(case, path)
+
+
+@pytest.mark.parametrize("wanted", [0, 1])
+def test_second_derivatives_of_native_are_refused(wanted):
+    inputs = [torch.randn(1, 3, 2, 4, 3, 3, requires_grad=True), torch.randn(1, 5, 3, requires_grad=True)]
+    with ops.forced("native"):
+        y = ops.trigrid_sample(*inputs, 4.0).square().sum()
+        (gradient,) = torch.autograd.grad(y, inputs[wanted], create_graph=True)
+        with pytest.raises(NotImplementedError, match="second derivatives of trigrid_sample are not implemented"):
+            gradient.square().sum().backward()
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_points_far_from_every_texel_get_no_gradient_and_give_none(path):
+    planes = torch.randn(1, 3, 2, 4, 3, 3, requires_grad=True)
+    points = torch.tensor([[[9.0, 9.0, 9.0], [-9.0, -9.0, -9.0]]], requires_grad=True)
+    with ops.forced(path):
+        y = ops.trigrid_sample(planes, points, 1.0)
+        gradients = torch.autograd.grad(y.sum(), [planes, points])
+    assert not any(t.any() for t in (y, *gradients))
+
+
+# --- Properties -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(("depth", "planar"), [(1, True), (3, False), (4, False)])
+def test_constant_planes_give_the_constant_between_the_outermost_texels(depth, planar, path):
+    """The weights of the texels are a partition of unity there, and fade to one half at the faces of the box."""
+    planes = torch.full((1, 3, depth, 2, 4, 4), 5.0)
+    inside = (2 * torch.rand(1, 100, 3) - 1) * (1 - 1 / min(4, 4 if planar else depth))
+    face = torch.tensor([[[1.0, 0, 0], [0, -1.0, 0]]])  # two of the three planes see x, and two see y
+    with ops.forced(path):
+        torch.testing.assert_close(ops.trigrid_sample(planes, inside, 2.0, planar=planar), torch.full((1, 100, 2), 5.0))
+        at_face = ops.trigrid_sample(planes, face, 2.0, planar=planar)
+    torch.testing.assert_close(at_face, torch.full((1, 2, 2), 5.0 * (1 + 2 * 0.5) / 3 if planar else 5.0 / 2))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_texel_centres_give_the_texels(path):
+    planes = op_cases.normal(11, 1, 3, 2, 3, 4, 5)
+    for plane, order in enumerate(AXES["xy_xz_yz"]):
+        d, h, w = torch.meshgrid(torch.arange(2), torch.arange(4), torch.arange(5), indexing="ij")
+        q = {a: (2 * i.double() + 1) / n - 1 for a, i, n in zip(order, (w, h, d), (5, 4, 2), strict=True)}
+        points = torch.stack([q["x"], q["y"], q["z"]], dim=-1).reshape(1, -1, 3)
+        with ops.forced(path):
+            sampled = ops.trigrid_sample(only_plane(planes, plane), points * 1.5, 3.0)
+        torch.testing.assert_close(sampled[0], planes[0, plane].transpose(0, 1).flatten(1).T)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_axes_differ_in_the_third_plane_only(path):
+    planes, points = op_cases.normal(12, 1, 3, 1, 2, 4, 4), op_cases.normal(13, 1, 40, 3) / 2
+    with ops.forced(path):
+        for plane, alike in [(0, True), (1, True), (2, False)]:
+            ours, theirs = (
+                ops.trigrid_sample(only_plane(planes, plane), points, 2.0, axes, planar=True) for axes in AXES
+            )
+            assert torch.equal(ours, theirs) == alike
+        # EG3D's third plane is the second with width and height exchanged, and does not see y.
+        transposed = torch.zeros_like(planes)
+        transposed[:, 1] = 3 * planes[:, 2].mT
+        torch.testing.assert_close(ops.trigrid_sample(transposed, points, 2.0, planar=True), theirs)
+        moved = points + torch.tensor([0, 0.1, 0])
+        assert torch.equal(ops.trigrid_sample(only_plane(planes, 2), moved, 2.0, "xy_xz_zx", planar=True), theirs)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_sampling_a_linear_field_gives_the_field(path):
+    """Trilinear interpolation is exact on what is linear in each coordinate."""
+    centres = (2 * torch.arange(6, dtype=torch.float64) + 1) / 6 - 1
+    planes = torch.zeros(1, 3, 6, 1, 6, 6, dtype=torch.float64)
+    planes[0, 0, :, 0] = 3 * (centres[:, None, None] * 4 + centres[None, :, None] * 2 + centres)  # d, h, w
+    points = op_cases.uniform(14, 1, 60, 3) - 0.5
+    with ops.forced(path):
+        sampled = ops.trigrid_sample(planes, points, 2.0)
+    x, y, z = points.unbind(-1)
+    torch.testing.assert_close(sampled[..., 0], x + 2 * y + 4 * z)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("features", [1, 16, 32, 33])
+@pytest.mark.parametrize(("depth", "planar"), [(1, True), (1, False), (3, False)])
+def test_points_on_the_edge_of_everything_are_read_inside_the_planes(depth, planar, features, dtype):
+    """Around the planes lies NaN: a read beyond them would come out."""
+    values = torch.tensor([-2.0, -1.0, -0.8, 0.0, 0.8, 1.0, 1.0 + 1e-7, 1.2, 2.0])
+    values = torch.cat([values, values * (1 - 6e-8), torch.tensor([1e9, -1e9, 3e38, -3e38, math.inf, -math.inf])])
+    points = torch.cartesian_prod(values, values, torch.tensor([0.0, -1.0, 1.0, 1e30, -math.inf]))[None].to(dtype)
+    planes = op_cases.place(op_cases.normal(15, 1, 3, depth, features, 5, 5), dtype, "cpu", "sliced")
+    points.requires_grad_()
+    planes.requires_grad_()
+    outcomes = []
+    for path in PATHS:
+        with ops.forced(path):
+            y = ops.trigrid_sample(planes, points, 2.0, planar=planar)
+        outcomes.append(y.detach())
+        gradients = torch.autograd.grad(y.sum(), [planes, points])
+        assert path == "reference" or all(t.isfinite().all() for t in (y, *gradients))
+    finite = points.detach().abs().amax(-1)[0] < 1e8  # beyond, PyTorch's own integers overflow
+    op_cases.assert_close(outcomes[0][:, finite], outcomes[1][:, finite], 1e-5)
+
+
+def test_undefined_points_are_outside():
+    planes = torch.randn(1, 3, 3, 32, 4, 4)
+    points = torch.full((1, 70, 3), math.nan, requires_grad=True)
+    with ops.forced("native"):
+        y = ops.trigrid_sample(planes, points, 1.0)
+        (gradient,) = torch.autograd.grad(y.sum(), points)
+    assert not y.any()
+    assert not gradient.any()
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("shape", [(0, 5), (2, 0), (0, 0)])
+def test_no_images_and_no_points_are_fine(shape, path):
+    batch, num_points = shape
+    planes = torch.randn(batch, 3, 2, 4, 3, 3, requires_grad=True)
+    points = torch.randn(batch, num_points, 3, requires_grad=True)
+    with ops.forced(path):
+        y = ops.trigrid_sample(planes, points, 1.0)
+        gradients = torch.autograd.grad(y.sum(), [planes, points])
+    assert y.shape == (batch, num_points, 4)
+    assert [g.shape for g in gradients] == [planes.shape, points.shape]
+    assert not gradients[0].any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"planes": torch.zeros(1, 3, 4, 5, 5)}, r"planes must be \[N, 3, D, F, H, W\], got \[1, 3, 4, 5, 5\]"),
+        ({"planes": torch.zeros(1, 4, 1, 4, 5, 5)}, r"planes must be .* got \[1, 4, 1, 4, 5, 5\]"),
+        (
+            {"planes": torch.zeros(1, 3, 1, 4, 5, 5, dtype=torch.int64)},
+            "planes must be floating point, got torch.int64",
+        ),
+        ({"points": torch.zeros(1, 7, 2)}, r"points must be \[N, M, 3\] with N = 1 as the planes, got \[1, 7, 2\]"),
+        ({"points": torch.zeros(2, 7, 3)}, r"with N = 1 as the planes, got \[2, 7, 3\]"),
+        ({"points": torch.zeros(7, 3)}, r"points must be .* got \[7, 3\]"),
+        ({"box_size": 0.0}, "box_size must be positive, got 0.0"),
+        ({"box_size": math.nan}, "box_size must be positive, got nan"),
+        ({"axes": "xyz"}, "unknown axes 'xyz'; choose one of xy_xz_yz, xy_xz_zx"),
+        ({"planes": torch.zeros(1, 3, 2, 4, 5, 5), "planar": True}, "planar sampling needs planes of depth 1, .* 2"),
+    ],
+)
+def test_mistakes_are_named(arguments, complaint):
+    defaults = {"planes": torch.zeros(1, 3, 1, 4, 5, 5), "points": torch.zeros(1, 7, 3), "box_size": 1.0}
+    with pytest.raises(ValueError, match=complaint):
+        ops.trigrid_sample(**{**defaults, **arguments})
