@@ -186,7 +186,6 @@ def _build_once(library: Library, retry: bool) -> None:
                 return  # somebody else built it while we waited
             if not retry and (reason := obstacle(library)):
                 raise BuildError(reason)  # it was refused while we waited
-            _remove_work_folders(folder)  # of builders that were killed
             try:
                 _build(library)
             finally:
@@ -264,7 +263,7 @@ def _work_prefix(folder: Path) -> str:
 
 
 def _remove_work_folders(folder: Path) -> None:
-    """The lock is ours, so nobody works in them but orphans of a builder that was killed."""
+    """Ours, and those of builders that were killed. The lock is ours, so at most orphans still work in them."""
     for work in folder.parent.glob(_work_prefix(folder) + "*"):
         shutil.rmtree(work, ignore_errors=True)
 

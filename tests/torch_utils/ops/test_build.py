@@ -215,6 +215,7 @@ def test_the_library_changes_with_everything_it_is_made_from(machine):
     names.append(name())
     names.append(name("torch.__version__ = '99.0'"))
     names.append(name("torch.version.cuda = '99.0'"))
+    names.append(name("build.recipe.__file__ = torch.__file__"))  # the flags
     names.append(name(CXX="/bin/true"))
     names.append(name("from torch_utils.ops import toolchain; toolchain.version_of = lambda program: '2.0'"))
     names.append(name("from torch_utils.ops import toolchain; toolchain.processor = lambda: 'another'"))
