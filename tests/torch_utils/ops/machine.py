@@ -5,11 +5,13 @@ The sources compile in milliseconds, so that builds can be killed, raced and spo
 they are forked from a server that has imported PyTorch but has built and loaded nothing.
 """
 
+import contextlib
 import json
 import multiprocessing
 import os
 import shlex
 import shutil
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +28,7 @@ _context.set_forkserver_preload(["torch_utils.ops.selfcheck", "torch_utils.ops._
 _PRELUDE = """
 import json, os, sys, time
 from pathlib import Path
+os.setsid()
 settings = json.loads(settings)
 output = os.open(settings["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 os.dup2(output, 1)
@@ -56,12 +59,14 @@ class Process:
         self.pid = self._process.pid
 
     @property
-    def text(self) -> str:
-        return self._output.read_text() if self._output.exists() else ""
+    def lines(self) -> list[str]:
+        """What it printed, but for the progress that shows on a busy machine."""
+        text = self._output.read_text() if self._output.exists() else ""
+        return [line for line in text.splitlines() if not line.startswith("Building the native operators")]
 
     @property
-    def lines(self) -> list[str]:
-        return self.text.splitlines()
+    def text(self) -> str:
+        return "\n".join(self.lines)
 
     def wait(self, limit_s: float = TIME_LIMIT_S) -> int:
         """The exit code; negative for a signal. Hanging fails the test."""
@@ -70,8 +75,15 @@ class Process:
         return self._process.exitcode
 
     def kill(self) -> None:
+        """Kills it alone; the processes that it started go on."""
         self._process.kill()
         self._process.join()
+
+    def end(self) -> None:
+        """Kills it and its forks. Compilers are left: they have groups of their own."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.kill()
 
 
 class Machine:
@@ -105,7 +117,7 @@ class Machine:
     def __exit__(self, *exc_info: object) -> None:
         self.gate.touch()
         for process in self._processes:
-            process.kill()
+            process.end()
 
     def write_source(self, name: str, answer: int) -> None:
         export = 'extern "C" __attribute__((visibility("default")))'
