@@ -97,10 +97,17 @@ def build_path(machine: Machine) -> Path:
     return path
 
 
-def test_every_option_but_build_builds_nothing(machine):
-    said = doctor(machine, "--check", "--clear")
-    assert "biased_act on cpu: nothing to compare (native, once built)" in said.lines
+def test_the_report_and_clear_build_nothing(machine):
+    assert "native, once built" in "\n".join(doctor(machine, "--clear").lines)
     assert machine.compilations == 0
+
+
+def test_a_check_builds_as_any_first_use_does_unless_the_reference_is_asked_for(machine):
+    said = doctor(machine, "--check", FULLHEAD_OPS="reference")
+    assert "biased_act on cpu: nothing to compare (reference)" in said.lines
+    assert machine.compilations == 0
+    doctor(machine, "--check", code=1)  # the stand-in library holds no kernels
+    assert machine.compilations == FILES
 
 
 def test_clear_says_how_much_it_removed_and_the_report_knows(machine):
