@@ -31,7 +31,10 @@ def fetch(source: str | Path, sha256: str | None = None, cache_dir: str | Path |
     sha256 = sha256 and sha256.lower()
     if isinstance(source, Path) or not re.match(r"file:|[A-Za-z][A-Za-z0-9+.-]+://", source):
         return _check_local(Path(source), sha256)
-    url = urllib.parse.urlsplit(source)
+    try:
+        url = urllib.parse.urlsplit(source)
+    except ValueError as error:
+        raise FetchError(f"{source} is not a valid URL: {error}") from None
     if url.scheme == "file":
         return _check_local(_path_of(url), sha256)
     if url.scheme not in ("http", "https") or not url.hostname:

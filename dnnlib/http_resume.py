@@ -48,7 +48,9 @@ def download(url: str, part: Path) -> None:
             _log.warning("%s: %s (try %d of %d)", shown(url), reason, attempt + 1, NUM_TRIES)
         if attempt + 1 < NUM_TRIES:
             time.sleep(FIRST_PAUSE_S * 2**attempt)
-    kept = f"; {format_bytes(part.stat().st_size)} are kept, run again to continue" if part.exists() else ""
+    # Without a validator the next run begins anew.
+    can_continue = part.exists() and _read_validator(part) is not None
+    kept = f"; {format_bytes(part.stat().st_size)} are kept, run again to continue" if can_continue else ""
     raise FetchError(f"{shown(url)}: {reason}, {NUM_TRIES} times in a row{kept}")
 
 
@@ -56,6 +58,11 @@ def shown(url: str) -> str:
     """The URL as messages show it: without the query and password, which may hold secrets."""
     parts = urllib.parse.urlsplit(url)
     return urllib.parse.urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _quoted(url: str) -> str:
+    """The URL with blanks and letters outside ASCII written as %XX, as a browser does. What is quoted stays."""
+    return urllib.parse.quote(url, safe="%!#$&'()*+,/:;=?@[]~")
 
 
 def note_of(part: Path) -> Path:
@@ -70,7 +77,8 @@ def _download_rest(url: str, part: Path) -> None:
     if start > 0:
         headers |= {"Range": f"bytes={start}-", "If-Range": validator}
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT_S) as response:
+        request = urllib.request.Request(_quoted(url), headers=headers)
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
             _receive(response, url, part, start)
     except urllib.error.HTTPError as error:
         error.close()

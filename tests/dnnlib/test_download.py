@@ -10,6 +10,7 @@ import re
 import socket
 import threading
 import time
+import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -38,6 +39,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.statuses = []  # Of the next answers, when not 200.
         self.chunked = False
         self.ranges = []  # What was asked for.
+        self.paths = []
         self.delay_s = 0.0
         self.shift = 0
         self.url = f"http://127.0.0.1:{self.server_port}/models/net%20work.pkl?token=secret"
@@ -52,6 +54,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         habits = self.server
         habits.ranges.append(self.headers.get("Range"))
+        habits.paths.append(self.path)
         time.sleep(habits.delay_s)
         if habits.statuses and (status := habits.statuses.pop(0)) != 200:
             self.send_error(status)
@@ -223,8 +226,10 @@ def test_what_cannot_be_continued_is_begun_again(server, cache, monkeypatch, hab
     server.drops = [300_000]
     server.has_ranges = habit != "has no ranges"
     server.etag = {"names no version": None, "only a weak version": 'W/"x"'}.get(habit, '"one"')
-    with pytest.raises(FetchError):
+    with pytest.raises(FetchError) as caught:
         fetch(server.url)
+    names_version = habit not in ("names no version", "only a weak version")
+    assert ("run again to continue" in str(caught.value)) == names_version
     if habit == "file has changed":
         server.content, server.etag = CONTENT[::-1], '"two"'
     assert fetch(server.url).read_bytes() == server.content
@@ -311,11 +316,16 @@ def test_nobody_at_the_address_is_an_error_after_a_few_tries(server, cache, monk
             fetch(f"http://127.0.0.1:{unused.getsockname()[1]}/a")
 
 
-@pytest.mark.parametrize("path", ["a b", "a\nb"])
-def test_a_malformed_url_is_refused_at_once(server, cache, path):
+@pytest.mark.parametrize("url", ["http://[::1/a", "http://127.0.0.1:port/a"])
+def test_a_malformed_url_is_refused_at_once(cache, url):
     with pytest.raises(FetchError, match="is not a valid URL"):
-        fetch(f"http://127.0.0.1:{server.server_port}/{path}")
-    assert server.ranges == []
+        fetch(url)
+
+
+@pytest.mark.parametrize("path", ["a b.pkl", "é.pkl", "100%25.pkl?x=1&y=[2]", "a\nb"])
+def test_a_url_may_be_written_as_people_write_it(server, cache, path):
+    assert fetch(f"http://127.0.0.1:{server.server_port}/{path}").read_bytes() == CONTENT
+    assert server.paths == [f"/{urllib.parse.quote(path, safe='/%?&=[]')}"]
 
 
 def test_threads_that_want_the_same_file_fetch_it_once(server, cache):
