@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from configs.debug import debug
-from dnnlib.config import ConfigError, nearest
+from dnnlib.config import ConfigError
 from dnnlib.config_paths import override
+from dnnlib.text import nearest
 from training.run_config import RunConfig, load_config
 
 CONFIGS: dict[str, Callable[[], RunConfig]] = {

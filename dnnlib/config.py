@@ -13,7 +13,6 @@ by their field `kind`:
         planes: Annotated[TriGrid | TriPlane, BY_KIND] = TriGrid()
 """
 
-import difflib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
@@ -21,6 +20,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dnnlib.config_types import JSON, Model, Sequence, Slot, Spec, example_of, spec_of
+from dnnlib.text import nearest
 
 BY_KIND = Field(discriminator="kind")
 Tree = dict[str, JSON]
@@ -113,10 +113,6 @@ def migrate(tree: Tree, migrations: Mapping[int, Callable[[Tree], Tree]], newest
     for step in range(version, newest):
         tree = {**migrations[step](tree), "schema_version": step + 1}
     return tree
-
-
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=0.55)), None)
 
 
 def no_such_field(path: str, names: Iterable[str], suggestion: str | None = None) -> str:

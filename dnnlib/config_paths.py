@@ -20,11 +20,11 @@ from dnnlib.config import (
     container,
     expected,
     from_tree,
-    nearest,
     no_such_field,
     to_tree,
 )
 from dnnlib.config_types import JSON, Model, Sequence, Slot, Spec, example_of, spec_of, text_of
+from dnnlib.text import nearest
 
 log = logging.getLogger(__name__)
 ABSENT = "(absent)"  # stands for a field that only the other configuration has
@@ -44,9 +44,8 @@ def override(config: ConfigT, assignments: Iterable[str]) -> ConfigT:
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
         if not (equals and path.strip()):
-            raise ConfigError(
-                f"--set {assignment}: expected PATH=VALUE, such as {next(iter(leaves(tree)), 'name')}=..."
-            )
+            *_, (example, value) = leaves(tree).items()
+            raise ConfigError(f"--set {assignment}: expected PATH=VALUE, such as {example}={text_of(value)}")
         try:
             assign(tree, Model(type(config)), path.strip(), lambda spec, text=text: spec.parse(text.strip()))
         except ConfigError as error:

@@ -63,7 +63,7 @@ def load_config(path: str | Path) -> RunConfig:
     if path.is_dir():
         path = path / CONFIG_FILENAME
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Editors on Windows may put a mark in front.
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ConfigError(f"cannot read the configuration {path}: {reason}") from None

@@ -151,7 +151,7 @@ def test_an_optional_slot_appears_with_its_kind() -> None:
         ("branches.2.wet=1", ["branches.2: branches has the positions 0 to 1"]),
         ("branches.-1.wet=1", ["branches.-1: branches has the positions 0 to 1"]),
         ("soil=3", ["soil: got 3; expected an object with the fields depth, wet or null"]),
-        ("name", ["expected PATH=VALUE, such as name=..."]),
+        ("name", ["expected PATH=VALUE, such as branches.1.wet=false"]),
         ("=4", ["expected PATH=VALUE"]),
         ("", ["expected PATH=VALUE"]),
         (".=1", ["no such field"]),

@@ -21,6 +21,11 @@ def test_a_saved_configuration_loads_as_the_same_value(tmp_path: Path) -> None:
     assert load_config(str(tmp_path)) == RUN  # the run's folder stands for its file
 
 
+def test_a_file_may_begin_with_the_mark_of_a_windows_editor(tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_bytes(b"\xef\xbb\xbf" + to_json(RUN).encode())
+    assert load_config(tmp_path / "mine.json") == RUN
+
+
 def test_saving_replaces_the_file_and_leaves_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / CONFIG_FILENAME
     save_config(RUN, path)
