@@ -87,7 +87,9 @@ def _as_rows(labels: np.ndarray | Tensor | Sequence[Any]) -> Float[np.ndarray, "
     if isinstance(labels, np.ndarray):
         if labels.ndim != 2 or labels.shape[1] != LABEL_DIM:
             raise LabelError(f"Camera labels are an array [n, {LABEL_DIM}], not {list(labels.shape)}. {_LENGTH_HELP}")
-        return labels if labels.dtype in (np.float32, np.float64) else labels.astype(np.float64)
+        if labels.dtype in (np.float32, np.float64):
+            return labels
+        labels = labels.tolist()  # Of strings, perhaps.
     if len(labels) == 0:
         return np.zeros((0, LABEL_DIM))
     rows = _numbers(labels)

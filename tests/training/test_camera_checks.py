@@ -150,10 +150,20 @@ def test_a_focal_length_in_pixels_with_a_normalised_centre_asks_for_the_image_wi
         list,
         np.ndarray.tolist,
         lambda labels: np.char.mod("%.6f", labels).tolist(),
+        lambda labels: np.char.mod("%.6f", labels),
         torch.tensor,
         lambda labels: torch.tensor(labels).float().requires_grad_(),
     ],
-    ids=["float64", "float32", "list of arrays", "lists", "lists of strings", "tensor", "tensor with gradient"],
+    ids=[
+        "float64",
+        "float32",
+        "list of arrays",
+        "lists",
+        "lists of strings",
+        "strings",
+        "tensor",
+        "tensor with gradient",
+    ],
 )
 def test_sound_labels_pass_in_every_form(convert):
     check_labels(convert(sound_labels(200)))
@@ -254,6 +264,13 @@ def test_a_row_that_is_no_label_is_found_in_a_list(row):
     rows[3] = row
     with pytest.raises(LabelError, match=r"Camera label 3 is wrong: it is .*, not 25 numbers"):
         check_labels(rows)
+
+
+def test_a_row_that_is_no_label_is_found_in_an_array_of_text():
+    labels = np.char.mod("%.6f", sound_labels(5))
+    labels[3, 7] = "left"
+    with pytest.raises(LabelError, match=r"Camera label 3 is wrong: it is .*, not 25 numbers"):
+        check_labels(labels)
 
 
 def test_a_list_of_labels_that_all_have_another_length_is_refused():
