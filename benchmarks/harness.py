@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def time_in_turn(ways: dict[str, Callable[[], object]], device: str, rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of every round of every way. One round runs each way once, so drift of the machine hits all alike."""
+    """Milliseconds of every round of every way. A round runs each way once, so drift of the machine hits all alike."""
     for way in ways.values():
         way()
     times: dict[str, list[float]] = {name: [] for name in ways}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every operator, native against stock PyTorch, forward and backward, on the shapes of a 512 x 512 PanoHead picture.
 
-`stock` is benchmarks/stock_ops.py in NCHW, as the method is commonly written. Where another layout makes the stock calls
-faster, `stock, best layout` says how fast. A ratio is a ratio of medians of rounds taken in turn in one process.
+`stock` is benchmarks/stock_ops.py in NCHW, as the method is commonly written. Where another layout makes the stock
+calls faster, `stock, best layout` says how fast. A ratio is a ratio of medians of rounds taken in turn in one process.
 """
 
 import sys
