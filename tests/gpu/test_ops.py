@@ -4,7 +4,7 @@
 import pytest
 import torch
 
-from tests.torch_utils.ops import op_cases
+from tests.torch_utils.ops import op_cases, op_checks
 from torch_utils import ops
 
 DEVICE = "cuda"
@@ -25,20 +25,20 @@ WITHOUT_KERNELS = named(
 )
 
 
-@pytest.mark.parametrize("dtype", op_cases.DTYPES, ids=str)
+@pytest.mark.parametrize("dtype", op_checks.DTYPES, ids=str)
 @pytest.mark.parametrize("case", WITH_KERNELS)
 def test_kernels_equal_the_reference_in_float64_to_second_order(case, dtype):
-    for layout in op_cases.layouts_for(case):
-        op_cases.check_against_float64(case, dtype, DEVICE, layout)
+    for layout in op_checks.layouts_for(case):
+        op_checks.check_against_float64(case, dtype, DEVICE, layout)
 
 
-@pytest.mark.parametrize("dtype", op_cases.DTYPES, ids=str)
+@pytest.mark.parametrize("dtype", op_checks.DTYPES, ids=str)
 @pytest.mark.parametrize("case", WITHOUT_KERNELS)
 def test_the_path_that_auto_takes_equals_the_reference_in_float64(case, dtype):
     if dtype in (torch.bfloat16, torch.float16) and case.order == 0:
         pytest.skip("depths are float32 at least")
-    for layout in op_cases.layouts_for(case):
-        op_cases.check_against_float64(case, dtype, DEVICE, layout, path="auto")
+    for layout in op_checks.layouts_for(case):
+        op_checks.check_against_float64(case, dtype, DEVICE, layout, path="auto")
 
 
 def test_merged_depths_are_sorted_and_stable():
@@ -50,14 +50,14 @@ def test_merged_depths_are_sorted_and_stable():
 
 @pytest.mark.parametrize("case", WITH_KERNELS)
 def test_kernels_give_the_same_bits_twice(case):
-    op_cases.check_deterministic(case, DEVICE)
+    op_checks.check_deterministic(case, DEVICE)
 
 
 @pytest.mark.parametrize("case", [param for param in WITH_KERNELS if param.id in (
     "biased_act-lrelu", "biased_act-swish-clamped", "fir_resample-upsample", "fir_resample-long", "fir_act-lrelu",
 )])  # fmt: skip
 def test_compiled_in_one_graph_gives_the_eager_values_and_gradients(case):
-    op_cases.check_compiles(case, "native", DEVICE)
+    op_checks.check_compiles(case, "native", DEVICE)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
@@ -68,7 +68,7 @@ def test_activations_of_a_real_size_equal_the_reference(layout, dtype):
     case = op_cases.Case(
         "large", lambda x, n, b: ops.fir_act(x, TAPS, n, b, "lrelu", (1, 1, 1, 1), 4.0), (x, noise, bias), order=1
     )
-    op_cases.check_against_float64(case, dtype, DEVICE, layout)
+    op_checks.check_against_float64(case, dtype, DEVICE, layout)
 
 
 class Layer:
@@ -117,7 +117,7 @@ def test_kernels_run_where_their_tensors_live_and_leave_the_current_device_alone
         y = Layer("cuda:1")(x.to("cuda:1"))
         assert torch.cuda.current_device() == 0
         assert y.device == torch.device("cuda:1")
-        op_cases.assert_close(y.cpu(), Layer("cuda:0")(x.to("cuda:0")).cpu(), 1e-6)
+        op_checks.assert_close(y.cpu(), Layer("cuda:0")(x.to("cuda:0")).cpu(), 1e-6)
         assert torch.empty(1, device=DEVICE).device == torch.device("cuda:0")
 
 

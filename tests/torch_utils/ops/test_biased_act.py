@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.torch_utils.ops import op_cases
+from tests.torch_utils.ops import op_cases, op_checks
 from torch_utils import ops
 from torch_utils.ops.biased_act import default_gain, is_piecewise_linear
 
@@ -54,17 +54,17 @@ def test_default_gains_are_the_published_ones():
     assert {act: default_gain(act) for act in op_cases.ACTIVATIONS} == {act: GAINS.get(act, 1.0) for act in SCALARS}
 
 
-@pytest.mark.parametrize("dtype", op_cases.DTYPES, ids=str)
+@pytest.mark.parametrize("dtype", op_checks.DTYPES, ids=str)
 @pytest.mark.parametrize("case", op_cases.biased_act_cases(), ids=str)
 def test_native_equals_the_reference_in_float64_to_second_order(case, dtype):
-    for layout in op_cases.layouts_for(case):
-        op_cases.check_against_float64(case, dtype, layout=layout)
+    for layout in op_checks.layouts_for(case):
+        op_checks.check_against_float64(case, dtype, layout=layout)
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("case", op_cases.biased_act_cases(), ids=str)
 def test_first_and_second_gradients_are_those_of_finite_differences(case, path):
-    op_cases.check_gradients_numerically(case, path)
+    op_checks.check_gradients_numerically(case, path)
 
 
 @pytest.mark.parametrize("act", op_cases.ACTIVATIONS)
@@ -123,13 +123,19 @@ def test_gradients_at_zero_follow_pytorch(act):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_held_clamp_passes_no_gradient(path):
-    x = torch.tensor([-9.0, -0.5, 0.5, 9.0], requires_grad=True)
+@pytest.mark.parametrize("dtype", op_checks.DTYPES, ids=str)
+@pytest.mark.parametrize("clamp", [0.6, 0.7, 0.8, 1.0, 256.0])
+def test_a_held_clamp_passes_no_gradient(clamp, dtype, path):
+    """However the type rounds the limit."""
+    x = (torch.tensor([-9.0, -0.5, 0.5, 9.0], dtype=dtype) * clamp).requires_grad_()
     with ops.forced(path):
-        y = ops.biased_act(x, None, "linear", clamp=1.0)
-        (gradient,) = torch.autograd.grad(y.sum(), x)
-    assert y.tolist() == [-1, -0.5, 0.5, 1]
-    assert gradient.tolist() == [0, 1, 1, 0]
+        for call in (lambda x: ops.biased_act(x, None, "linear", clamp=clamp),
+                     lambda x: ops.fir_act(x[None, None, None], torch.ones(1), act="linear", clamp=clamp)):  # fmt: skip
+            y = call(x)
+            (gradient,) = torch.autograd.grad(y.sum(), x)
+            torch.testing.assert_close(y.flatten(), x.clamp(-clamp, clamp))
+            if path == "native" or dtype in (torch.float32, torch.float64):
+                assert gradient.tolist() == [0, 1, 1, 0]
 
 
 @pytest.mark.parametrize("act", op_cases.ACTIVATIONS)

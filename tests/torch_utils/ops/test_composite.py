@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.torch_utils.ops import op_cases
+from tests.torch_utils.ops import op_cases, op_checks
 from torch_utils import ops
 
 pytestmark = pytest.mark.usefixtures("native_cpu")
@@ -62,11 +62,11 @@ def test_published_numbers(path):
     torch.testing.assert_close(weights[0, 0], torch.tensor([0.482788, 0.285461, 0.129090, 0.051243, 0.018991]), **close)
 
 
-@pytest.mark.parametrize("dtype", op_cases.DTYPES, ids=str)
+@pytest.mark.parametrize("dtype", op_checks.DTYPES, ids=str)
 @pytest.mark.parametrize("case", op_cases.composite_cases(), ids=str)
 def test_native_equals_the_reference_in_float64(case, dtype):
-    for layout in op_cases.layouts_for(case):
-        op_cases.check_against_float64(case, dtype, layout=layout)
+    for layout in op_checks.layouts_for(case):
+        op_checks.check_against_float64(case, dtype, layout=layout)
 
 
 @settings(max_examples=60, deadline=None)
@@ -99,7 +99,7 @@ def test_any_shape_gives_what_the_reference_gives(batch, samples, channels, scal
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("case", [c for c in op_cases.composite_cases() if c.tensors[0].numel() < 5000], ids=str)
 def test_gradients_are_those_of_finite_differences(case, path):
-    op_cases.check_gradients_numerically(case, path)
+    op_checks.check_gradients_numerically(case, path)
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.torch_utils.ops import op_cases
+from tests.torch_utils.ops import op_cases, op_checks
 from torch_utils import ops
 
 pytestmark = pytest.mark.usefixtures("native_cpu")
@@ -40,17 +40,17 @@ def test_the_default_gain_is_that_of_the_activation(path):
         torch.testing.assert_close(ops.fir_act(x, torch.ones(1)), F.leaky_relu(x, 0.2) * math.sqrt(2))
 
 
-@pytest.mark.parametrize("dtype", op_cases.DTYPES, ids=str)
+@pytest.mark.parametrize("dtype", op_checks.DTYPES, ids=str)
 @pytest.mark.parametrize("case", op_cases.fir_act_cases(), ids=str)
 def test_native_equals_the_reference_in_float64_to_second_order(case, dtype):
-    for layout in op_cases.layouts_for(case):
-        op_cases.check_against_float64(case, dtype, layout=layout)
+    for layout in op_checks.layouts_for(case):
+        op_checks.check_against_float64(case, dtype, layout=layout)
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("case", op_cases.fir_act_cases(), ids=str)
 def test_first_and_second_gradients_are_those_of_finite_differences(case, path):
-    op_cases.check_gradients_numerically(case, path)
+    op_checks.check_gradients_numerically(case, path)
 
 
 @settings(max_examples=60, deadline=None)
@@ -81,7 +81,7 @@ def test_any_shape_gives_what_the_reference_gives(
         fast = ops.fir_act(x, taps, noise, bias, act, pad, 0.9, clamp=clamp)
     with ops.forced("reference"):
         plain = ops.fir_act(x, taps, noise, bias, act, pad, 0.9, clamp=clamp)
-    op_cases.assert_close(fast, plain, 5e-6)
+    op_checks.assert_close(fast, plain, 5e-6)
 
 
 @pytest.mark.parametrize("act", op_cases.ACTIVATIONS)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.torch_utils.ops import op_cases
+from tests.torch_utils.ops import op_cases, op_checks
 from torch_utils import ops
 from torch_utils.ops.fir_resample import downsample_pad, output_size, transposed_pad, upsample_pad
 
@@ -108,17 +108,17 @@ def test_published_numbers_of_a_downsampling_convolution(path):
     torch.testing.assert_close(y[0, 0].flatten(), torch.tensor(expected), atol=1e-6, rtol=1e-5)
 
 
-@pytest.mark.parametrize("dtype", op_cases.DTYPES, ids=str)
+@pytest.mark.parametrize("dtype", op_checks.DTYPES, ids=str)
 @pytest.mark.parametrize("case", op_cases.fir_cases(), ids=str)
 def test_native_equals_the_reference_in_float64_to_second_order(case, dtype):
-    for layout in op_cases.layouts_for(case):
-        op_cases.check_against_float64(case, dtype, layout=layout)
+    for layout in op_checks.layouts_for(case):
+        op_checks.check_against_float64(case, dtype, layout=layout)
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("case", op_cases.fir_cases(), ids=str)
 def test_first_and_second_gradients_are_those_of_finite_differences(case, path):
-    op_cases.check_gradients_numerically(case, path)
+    op_checks.check_gradients_numerically(case, path)
 
 
 @pytest.mark.parametrize("num_taps", range(1, 14))
@@ -132,7 +132,7 @@ def test_every_number_of_taps_is_right_in_every_phase(num_taps, channels_last):
         arguments = (taps, up, down, (num_taps, num_taps - 1, 2, num_taps), 0.8)
         with ops.forced("native"):
             y = ops.fir_resample(x, *arguments)
-        op_cases.assert_close(y, resampled_by_dense_convolution(x.double(), *arguments), 2e-6, f"{up}/{down}")
+        op_checks.assert_close(y, resampled_by_dense_convolution(x.double(), *arguments), 2e-6, f"{up}/{down}")
 
 
 # --- Properties -------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.torch_utils.ops import op_cases
+from tests.torch_utils.ops import op_cases, op_checks
 from torch_utils import ops
 
 pytestmark = pytest.mark.usefixtures("native_cpu")
@@ -82,8 +82,8 @@ def test_published_numbers_are_those_of_the_shifted_pairing(path):
 def test_native_equals_the_reference_in_float64(case, dtype):
     if case.name == "merge" and dtype == torch.float32:
         dtype = torch.float64  # the order of depths that rounding makes equal is another
-    for layout in op_cases.layouts_for(case):
-        op_cases.check_against_float64(case, dtype, layout=layout)
+    for layout in op_checks.layouts_for(case):
+        op_checks.check_against_float64(case, dtype, layout=layout)
 
 
 def test_mid_cell_divides_the_unit_interval_evenly():
@@ -140,14 +140,18 @@ def test_without_weights_the_draws_are_spread_evenly(path):
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("pairing", PAIRINGS)
 def test_all_weight_in_one_interval_leaves_the_others_a_chance_and_nothing_undefined(pairing, path):
-    depths, u = torch.linspace(1, 2, 9).double(), ops.mid_cell(500, dtype=torch.float64)
+    depths = torch.linspace(1, 2, 9).double()
+    ends = torch.tensor(
+        [1e-12, 1e-9, 3e-7, 1 - 3e-7, 1 - 1e-9], dtype=torch.float64
+    )  # in bins too narrow to be divided by
+    u = torch.cat([ops.mid_cell(500, dtype=torch.float64), ends])
     for k, weight in itertools.product(range(8), (1.0, 1e4, 1e8)):
         weights = torch.zeros(8).double()
         weights[k] = weight
         with ops.forced(path):
             draws = ops.importance_depths(depths, weights, u, pairing)
         expected = drawn_by_loops(depths.tolist(), weights.tolist(), u.tolist(), pairing)
-        torch.testing.assert_close(draws, torch.tensor(expected).double())
+        torch.testing.assert_close(draws, torch.tensor(expected, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -6,7 +6,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.library import opcheck
 
-from tests.torch_utils.ops import op_cases
+from tests.torch_utils.ops import op_cases, op_checks
 from torch_utils import ops
 
 pytestmark = pytest.mark.usefixtures("native_cpu")
@@ -144,7 +144,7 @@ def test_every_registered_operator_is_checked():
     "importance_depths/shifted", "importance_depths/merge",
 ))  # fmt: skip
 def test_compiled_in_one_graph_gives_the_eager_values_and_gradients(case, path):
-    op_cases.check_compiles(case, path)
+    op_checks.check_compiles(case, path)
 
 
 @pytest.mark.parametrize("case", pick(
@@ -152,7 +152,7 @@ def test_compiled_in_one_graph_gives_the_eager_values_and_gradients(case, path):
     "composite/channels5", "importance_depths/exact", "importance_depths/merge",
 ))  # fmt: skip
 def test_compiled_with_dynamic_shapes_gives_the_eager_values_and_gradients(case):
-    op_cases.check_compiles(case, "native", dynamic=True)
+    op_checks.check_compiles(case, "native", dynamic=True)
 
 
 def test_one_dynamic_graph_serves_other_shapes():
@@ -178,13 +178,13 @@ def test_one_dynamic_graph_serves_other_shapes():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("case", ALL_CASES)
 def test_meta_and_fake_tensors_foretell_shape_type_and_layout(case, dtype):
-    for layout in op_cases.layouts_for(case):
-        inputs = op_cases.arguments(case, dtype, layout=layout)
+    for layout in op_checks.layouts_for(case):
+        inputs = op_checks.arguments(case, dtype, layout=layout)
         with ops.forced("native"):
-            real = op_cases.as_tuple(case.call(*inputs))
+            real = op_checks.as_tuple(case.call(*inputs))
             with FakeTensorMode(allow_non_fake_inputs=True) as mode:
-                fake = op_cases.as_tuple(case.call(*(mode.from_tensor(x) for x in inputs)))
-        meta = op_cases.as_tuple(case.call(*(x.to("meta") for x in inputs)))
+                fake = op_checks.as_tuple(case.call(*(mode.from_tensor(x) for x in inputs)))
+        meta = op_checks.as_tuple(case.call(*(x.to("meta") for x in inputs)))
         for a, b, c in zip(real, fake, meta, strict=True):
             assert (b.shape, b.dtype, b.stride()) == (a.shape, a.dtype, a.stride())
             assert (c.shape, c.dtype, c.device.type) == (a.shape, a.dtype, "meta")
@@ -192,7 +192,7 @@ def test_meta_and_fake_tensors_foretell_shape_type_and_layout(case, dtype):
 
 @pytest.mark.parametrize("case", ALL_CASES)
 def test_two_runs_give_the_same_bits(case):
-    op_cases.check_deterministic(case)
+    op_checks.check_deterministic(case)
 
 
 @pytest.mark.parametrize("threads", [2, 3])
