@@ -109,6 +109,17 @@ def test_huge_infinite_and_undefined_numbers_come_out_as_in_pytorch(act, dtype):
     torch.testing.assert_close(fast, plain, rtol=1e-6, atol=1e-30, equal_nan=True)
 
 
+@pytest.mark.parametrize("act", ["linear", "relu", "lrelu"])
+def test_gradients_at_infinite_and_undefined_numbers_follow_pytorch(act):
+    """Overflow in half precision must reach the loss scaler, which a gradient of zero would hide from it."""
+    gradients = []
+    for path in PATHS:
+        x = torch.tensor([math.inf, -math.inf, math.nan, 6e4, -6e4] * 5, dtype=torch.float16, requires_grad=True)
+        with ops.forced(path):
+            gradients += torch.autograd.grad(ops.biased_act(x, None, act, gain=2.0).sum(), x)
+    torch.testing.assert_close(*gradients, rtol=1e-3, atol=0, equal_nan=True)
+
+
 @pytest.mark.parametrize("act", op_cases.ACTIVATIONS)
 def test_gradients_at_zero_follow_pytorch(act):
     """Weights that start at zero put every activation there."""
