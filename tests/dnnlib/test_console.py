@@ -48,6 +48,13 @@ def test_setting_up_twice_says_everything_once(tmp_path, capsys):
     assert (tmp_path / "old.txt").read_text() == ""
 
 
+def test_a_root_logger_that_somebody_set_up_does_not_repeat_us(capsys, monkeypatch):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [logging.StreamHandler(sys.stderr)])
+    setup_logging()
+    get_logger("x").warning("once")
+    assert capsys.readouterr().err.count("once") == 1
+
+
 def test_a_log_file_is_continued_when_a_run_is(tmp_path):
     for word in ("first", "second"):
         setup_logging(tmp_path / "log.txt")

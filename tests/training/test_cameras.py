@@ -163,6 +163,7 @@ def test_v_is_the_published_equal_area_parameter(v_deg, polar_deg):
 def test_v_at_and_beyond_a_pole_still_gives_a_camera(v_rad, dtype):
     camera = camera_on_sphere(torch.tensor(0.3, dtype=dtype), torch.tensor(v_rad, dtype=dtype))
     assert_rotations(camera.R_world_cam)
+    assert view_angles(camera).azimuth_rad.item() == pytest.approx(0.3 - math.pi / 2, abs=1e-3)  # It is upright yet.
 
 
 @quick

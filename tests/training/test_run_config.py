@@ -83,6 +83,17 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_config(tmp_path)
 
 
+def test_saving_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    save_config(RUN, tmp_path / CONFIG_FILENAME)
+    monkeypatch.setattr("dnnlib.atomic.os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_config(replace(RUN, name="y"), tmp_path / CONFIG_FILENAME)
+    assert load_config(tmp_path) == RUN
+
+
 def test_every_field_is_described() -> None:
     for cls in (RunConfig, run_config.LoopConfig):
         plain = {name: field for name, field in cls.model_fields.items() if not isinstance(spec_of(field), Model)}
