@@ -6,7 +6,6 @@ An *assignment* is `PATH=TEXT`, the text typed by the field it is for. Changes a
 whole is validated once at the end, so fields that constrain each other can change together.
 """
 
-import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -24,9 +23,10 @@ from dnnlib.config import (
     to_tree,
 )
 from dnnlib.config_types import JSON, Model, Sequence, Slot, Spec, example_of, spec_of, text_of
+from dnnlib.console import get_logger
 from dnnlib.text import nearest
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 ABSENT = "(absent)"  # stands for a field that only the other configuration has
 
 

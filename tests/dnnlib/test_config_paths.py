@@ -107,6 +107,17 @@ def test_another_kind_keeps_shared_fields_and_names_the_dropped_ones(caplog: pyt
     assert caplog.messages == ["foliage.kind=needle drops width=3, veins=[1, 2]"]  # veins has another type there
 
 
+def test_a_part_of_another_kind_has_its_defaults_at_once() -> None:
+    class Trunk(Config):
+        kind: Literal["trunk"] = "trunk"
+        cover: Annotated[Leaf | Needle, BY_KIND] = Leaf()
+
+    class Plant(Config):
+        body: Annotated[Leaf | Trunk, BY_KIND] = Leaf()
+
+    assert override(Plant(), ["body.kind=trunk", "body.cover.width=7"]).body == Trunk(cover=Leaf(width=7))
+
+
 def test_the_same_kind_again_changes_nothing(caplog: pytest.LogCaptureFixture) -> None:
     assert override(OAK, ["foliage.kind=leaf"]) == OAK
     assert caplog.messages == []
