@@ -7,10 +7,13 @@ the old file or the new one, also when the writer is killed or the machine loses
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+_TEMPORARY = re.compile(r"\..*\.[0-9a-f]{16}\.tmp", re.DOTALL)
 
 
 @contextlib.contextmanager
@@ -48,6 +51,11 @@ def atomic_write_bytes(path: str | Path, data: bytes, sync: bool = True) -> None
 def atomic_write_text(path: str | Path, text: str) -> None:
     """Makes `text` the content of the file, in UTF-8 and with line ends as they are."""
     atomic_write_bytes(path, text.encode())
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a file of this name is what a killed writer left behind, or one still writes."""
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Literal, final
 
-from dnnlib.atomic import atomic_write_bytes
+from dnnlib.atomic import atomic_write_bytes, is_unfinished
 from dnnlib.member_names import StoreError, check_name, is_safe, not_found
 from dnnlib.text import nearest
 from dnnlib.zip_reader import ZipReader
@@ -49,7 +49,7 @@ class Store(ABC):
 
     @abstractmethod
     def names(self) -> list[str]:
-        """All files in it, sorted. Folders are not listed."""
+        """All files in it, sorted. Folders are not listed, nor what a killed writer left unfinished."""
 
     @abstractmethod
     def __contains__(self, name: str) -> bool:
@@ -118,7 +118,8 @@ class FolderStore(Store):
                         # It may lead back to a folder above itself.
                         raise StoreError(f"{self.path}: {name!r} is a link to a folder; put the files themselves there")
                     elif entry.is_file():
-                        found.append(name)
+                        if not is_unfinished(entry.name):
+                            found.append(name)
                     elif entry.is_symlink():
                         raise StoreError(f"{self.path}: {name!r} is a link to nothing; remove it")
         return sorted(found)

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from dnnlib.atomic import atomic_write
 from dnnlib.files import FolderStore, StoreError, ZipStore, open_store
 
 FILES = {
@@ -279,6 +280,16 @@ def test_a_pipe_is_no_file_and_is_not_waited_for(tmp_path):
     assert store.names() == ["a"]
     with pytest.raises(StoreError, match="no file 'pipe'"):
         store.read("pipe")
+
+
+@pytest.mark.parametrize("name", ["img.png", "x" * 255, ".hidden\nfile"])
+def test_a_file_that_a_killed_writer_left_unfinished_is_not_listed(tmp_path, name):
+    (tmp_path / ".mine.tmp").write_bytes(b"whole")
+    with atomic_write(tmp_path / name) as file:
+        file.write(b"half")
+        assert len(os.listdir(tmp_path)) == 2
+        assert FolderStore(tmp_path).names() == [".mine.tmp"]
+    assert FolderStore(tmp_path).names() == sorted([".mine.tmp", name])
 
 
 def test_one_name_cannot_be_a_file_and_a_folder(tmp_path):
