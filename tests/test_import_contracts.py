@@ -65,6 +65,9 @@ def violations(root: Path) -> list[str]:
             found.append(f"{module}: torch.distributed belongs to torch_utils.distributed")
         if uses("torch.load") and module != "torch_utils.legacy_pickle":
             found.append(f"{module}: torch.load reads pickles, which belongs to torch_utils.legacy_pickle")
+        keywords = {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword)}
+        if "allow_pickle" in keywords and module != "torch_utils.legacy_pickle":
+            found.append(f"{module}: allow_pickle reads pickles, which belongs to torch_utils.legacy_pickle")
         if is_model and uses("torch_utils.distributed"):
             found.append(f"{module}: models know no process group")
         if is_model and any(is_device(node) for node in ast.walk(tree)):
@@ -146,6 +149,7 @@ def test_a_planted_import_breaks_the_contract_it_violates(copy_of_packages: Path
         ("torch_utils.planted", "import torch\ntorch.distributed.barrier()", "torch.distributed belongs"),
         ("torch_utils.planted", "from torch.distributed import barrier", "torch.distributed belongs"),
         ("torch_utils.planted", "import torch\ntorch.load('file')", "torch.load reads pickles"),
+        ("training.planted", "import numpy as np\nnp.load('file', allow_pickle=True)", "allow_pickle reads pickles"),
         ("training.networks.planted", "from torch_utils.distributed import rank", "no process group"),
         ("training.generator", "def f(x): return x.cuda()", "no device"),
         ("training.fields.planted", "DEVICE = 'cuda:1'", "no device"),
