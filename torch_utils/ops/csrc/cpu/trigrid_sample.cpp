@@ -2,9 +2,10 @@
 // trigrid_sample and its two gradients on the CPU. Contract: torch_utils/ops/trigrid_sample.py.
 //
 // Features are innermost, so every corner of a cell is one contiguous vector. The gradient into the planes splits its work
-// by (image, plane, block of features): no two threads write the same place, so there are no atomics and the sum has one
-// order, however many threads there are.
+// by (image, plane, band of rows): no two threads write the same place, so there are no atomics, and every texel sums its
+// points in their order, however many threads and bands there are.
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_strided.h>
 
@@ -19,7 +20,6 @@ namespace {
 
 constexpr int64_t kPointsPerTask = 256;
 constexpr int64_t kZeroGrain = 1 << 16;
-constexpr int64_t kBlock = 16;  // features that one thread owns in the gradient: a cache line of float
 
 // The planes with features innermost, as strides over a base pointer.
 struct Grid {
@@ -27,7 +27,8 @@ struct Grid {
   int64_t n, depth, features, height, width;
   int64_t stride_n, stride_plane, stride_d, stride_h, stride_w;
   int64_t axes[3][3];
-  double per_unit;  // q per world unit
+  int64_t row_begin = 0, row_end;  // rows outside this band count as outside the planes
+  double per_unit;                 // q per world unit
   bool planar;
 
   Grid(const at::Tensor& any, const at::Tensor& points, double box_size, at::IntArrayRef order, bool planar_)
@@ -38,6 +39,7 @@ struct Grid {
     n = planes.size(0), depth = planes.size(2), features = planes.size(3), height = planes.size(4), width = planes.size(5);
     stride_n = planes.stride(0), stride_plane = planes.stride(1), stride_d = planes.stride(2);
     stride_h = planes.stride(4), stride_w = planes.stride(5);
+    row_end = height;
     for (int p = 0; p < 3; ++p)
       for (int a = 0; a < 3; ++a) {
         axes[p][a] = order[3 * p + a];
@@ -60,17 +62,19 @@ struct Cells {
   int32_t offset[3][2][kLanes];
 
   Cells(const Grid& grid, int plane, const A q[3][kLanes]) {
-    look_up(0, q[grid.axes[plane][0]], grid.width, grid.stride_w);
-    look_up(1, q[grid.axes[plane][1]], grid.height, grid.stride_h);
+    look_up(0, q[grid.axes[plane][0]], grid.width, grid.stride_w, 0, grid.width);
+    look_up(1, q[grid.axes[plane][1]], grid.height, grid.stride_h, grid.row_begin, grid.row_end);
     if (grid.planar)
       one_slice();
     else
-      look_up(2, q[grid.axes[plane][2]], grid.depth, grid.stride_d);
+      look_up(2, q[grid.axes[plane][2]], grid.depth, grid.stride_d, 0, grid.depth);
   }
 
  private:
-  void look_up(int axis, const A* q, int64_t size_any, int64_t stride_any) {
+  // Texels exist from `begin_any` to `end_any`, of `size_any` that the box spans.
+  void look_up(int axis, const A* q, int64_t size_any, int64_t stride_any, int64_t begin_any, int64_t end_any) {
     const int32_t size = static_cast<int32_t>(size_any), stride = static_cast<int32_t>(stride_any);
+    const int32_t begin = static_cast<int32_t>(begin_any), end = static_cast<int32_t>(end_any);
     const A scale = A(size) / A(2), shift = (A(size) - A(1)) / A(2), far = A(size) + A(1);
     for (int i = 0; i < kLanes; ++i) {
       A x = q[i] * scale + shift;
@@ -79,7 +83,7 @@ struct Cells {
       x = x <= far ? x : far;
       const A low = std::floor(x), t = x - low;
       const int32_t k = static_cast<int32_t>(low);
-      const bool first = k >= 0 && k < size, second = k >= -1 && k < size - 1;
+      const bool first = k >= begin && k < end, second = k + 1 >= begin && k + 1 < end;
       inside[axis][0][i] = first ? A(1) : A(0);
       inside[axis][1][i] = second ? A(1) : A(0);
       weight[axis][0][i] = first ? A(1) - t : A(0);
@@ -175,27 +179,43 @@ at::Tensor trigrid_sample(const at::Tensor& planes, const at::Tensor& points_any
   return out;
 }
 
-// Adds the gradient of `block` features, from `first_feature` on, of one plane of one image.
-template <int kBlockSize, class T, class A>
-void scatter_block(const Grid& grid, int plane, int64_t first_feature, int64_t block, const A* points, const T* g, int64_t m,
-                   A* out) {
-  const int64_t n = kBlockSize ? kBlockSize : block;
-  for_each_run(0, m, m, [&](int64_t first, int64_t count) {
+// Adds the gradient of one plane of one image, in the grid's band of rows. `out` is that plane, `points` and `g` that image.
+template <int kFeatures, class T, class A>
+void scatter_band(const Grid& grid, int plane, const A* points, const T* g, int64_t m, A* out) {
+  const int64_t features = kFeatures ? kFeatures : grid.features;
+  A picked[3 * kLanes];
+  const T* from[kLanes];
+  std::vector<A> scaled(features);
+  int64_t num_picked = 0;
+  auto flush = [&] {
     A q[3][kLanes];
-    load_q(grid, points + 3 * first, count, q);
+    load_q(grid, picked, num_picked, q);
     const Corners<A> corners{Cells<A>(grid, plane, q)};
-    for (int64_t i = 0; i < count; ++i) {
-      A scaled[kBlock];
-      const T* from = g + (first + i) * grid.features + first_feature;
-      for (int64_t f = 0; f < n; ++f) scaled[f] = A(from[f]) * A(1.0 / 3);
+    for (int64_t i = 0; i < num_picked; ++i) {
+      A* __restrict to_add = scaled.data();
+      for (int64_t f = 0; f < features; ++f) to_add[f] = A(from[i][f]) * A(1.0 / 3);
       for (int c = 0; c < 8; ++c) {
         const A weight = corners.weight[c][i];
         if (weight == A(0)) continue;
-        A* __restrict texel = out + corners.offset[c][i] + first_feature;
-        for (int64_t f = 0; f < n; ++f) texel[f] += weight * scaled[f];
+        A* __restrict texel = out + corners.offset[c][i];
+        for (int64_t f = 0; f < features; ++f) texel[f] += weight * to_add[f];
       }
     }
-  });
+    num_picked = 0;
+  };
+
+  // Points that may touch the band, a row to spare on either side for rounding.
+  const A rows_per_unit = A(grid.per_unit) * A(grid.height) / A(2), middle = (A(grid.height) - A(1)) / A(2);
+  const A lowest = A(grid.row_begin - 2), highest = A(grid.row_end + 1);
+  const A* along = points + grid.axes[plane][1];
+  for (int64_t i = 0; i < m; ++i) {
+    const A row = along[3 * i] * rows_per_unit + middle;
+    if (!(row >= lowest && row <= highest)) continue;
+    for (int a = 0; a < 3; ++a) picked[3 * num_picked + a] = points[3 * i + a];
+    from[num_picked] = g + i * features;
+    if (++num_picked == kLanes) flush();
+  }
+  flush();
 }
 
 // The planes' own strides where features are innermost and memory is dense, else [N, H, W, 3, D, F] in memory.
@@ -215,20 +235,26 @@ at::Tensor grad_planes(const at::Tensor& g_any, const at::Tensor& planes, const 
   at::Tensor out = on_huge_pages(
       at::empty_strided(planes.sizes(), gradient_strides(planes), planes.options().dtype(sum_type)));
   const Grid grid(out, points, box_size, axes, planar);
-  const int64_t m = points.size(1), blocks = (grid.features + kBlock - 1) / kBlock;
+  const int64_t m = points.size(1), threads = at::get_num_threads();
+  // One band where the planes alone occupy all threads.
+  const int64_t bands = grid.n * 3 % threads == 0 ? 1 : std::min(threads, grid.height);
   with_float_type(planes.scalar_type(), "trigrid_sample", [&](auto zero) {
     using T = decltype(zero);
     using A = Acc<T>;
     A* data = out.mutable_data_ptr<A>();
     // By all threads, since most of the time here goes into the first touch of fresh pages.
     parallel_for(0, out.numel(), kZeroGrain, [&](int64_t begin, int64_t end) { std::fill(data + begin, data + end, A(0)); });
-    parallel_for(0, grid.n * 3 * blocks, 1, [&](int64_t begin, int64_t end) {
+    auto run = grid.features == 32   ? scatter_band<32, T, A>
+               : grid.features == 16 ? scatter_band<16, T, A>
+                                     : scatter_band<0, T, A>;
+    parallel_for(0, grid.n * 3 * bands, 1, [&](int64_t begin, int64_t end) {
+      Grid band = grid;
       for (int64_t task = begin; task < end; ++task) {
-        const int64_t n = task / (3 * blocks), first = task % blocks * kBlock;
-        const int plane = static_cast<int>(task / blocks % 3);
-        const int64_t count = std::min(kBlock, grid.features - first);
-        auto run = count == kBlock ? scatter_block<kBlock, T, A> : scatter_block<0, T, A>;
-        run(grid, plane, first, count, points.const_data_ptr<A>() + n * m * 3, g.const_data_ptr<T>() + n * m * grid.features, m,
+        const int64_t n = task / (3 * bands), k = task % bands;
+        const int plane = static_cast<int>(task / bands % 3);
+        band.row_begin = k * grid.height / bands;
+        band.row_end = (k + 1) * grid.height / bands;
+        run(band, plane, points.const_data_ptr<A>() + n * m * 3, g.const_data_ptr<T>() + n * m * grid.features, m,
             data + n * grid.stride_n + plane * grid.stride_plane);
       }
     });
