@@ -146,7 +146,7 @@ def check_deterministic(case: Case, device: str = "cpu") -> None:
 def check_gradients_numerically(case: Case, path: native.Mode) -> None:
     """gradcheck, and gradgradcheck where the operator promises the second order."""
     inputs = [x.clone().requires_grad_() for x in case.tensors]
-    with ops.forced(path):
+    with ops.forced(path), one_thread():
         assert torch.autograd.gradcheck(case.call, inputs, fast_mode=True)
         if case.order > 1:
             assert torch.autograd.gradgradcheck(case.call, inputs, fast_mode=True)
