@@ -266,6 +266,28 @@ def test_no_images_and_no_points_are_fine(shape, path):
     assert not gradients[0].any()
 
 
+@pytest.mark.parametrize("height", [1, 2, 5, 9])
+def test_the_gradient_to_the_planes_is_the_same_bit_by_bit_however_many_threads_share_the_rows(height):
+    generator = torch.Generator().manual_seed(0)
+    planes = torch.randn(2, 3, 2, 5, height, 7, generator=generator).requires_grad_()
+    points = 1.6 * torch.rand(2, 200, 3, generator=generator) - 0.8
+    cotangent = torch.randn(2, 200, 5, generator=generator)
+
+    def gradient(path, threads):
+        torch.set_num_threads(threads)
+        with ops.forced(path):
+            return torch.autograd.grad(ops.trigrid_sample(planes, points, 1.0), planes, cotangent)[0]
+
+    before = torch.get_num_threads()
+    try:
+        alone, expected = gradient("native", 1), gradient("reference", 1)
+        shared = [gradient("native", threads) for threads in (2, 4, 5)]
+    finally:
+        torch.set_num_threads(before)
+    torch.testing.assert_close(alone, expected, rtol=1e-5, atol=1e-5)
+    assert all(torch.equal(alone, other) for other in shared)
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
