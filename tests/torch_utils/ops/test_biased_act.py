@@ -109,6 +109,22 @@ def test_huge_infinite_and_undefined_numbers_come_out_as_in_pytorch(act, dtype):
     torch.testing.assert_close(fast, plain, rtol=1e-6, atol=1e-30, equal_nan=True)
 
 
+@pytest.mark.parametrize("act", op_cases.ACTIVATIONS)
+def test_gradients_at_infinite_and_undefined_numbers_vanish_only_where_they_do_in_pytorch(act):
+    """A run that diverges must be seen in its gradients."""
+    special = [1.0, -1.0, 1e4, -1e4, math.inf, -math.inf, math.nan]
+    x = torch.tensor(special).repeat(5).requires_grad_()
+    gradients = []
+    for path in PATHS:
+        with ops.forced(path):
+            y = ops.biased_act(x, None, act)
+            gradients.append(torch.autograd.grad(y, x, torch.full_like(y, 3.0))[0])
+    fast, plain = gradients
+    assert torch.equal(fast == 0, plain == 0)
+    defined = ~(fast.isnan() | plain.isnan())
+    torch.testing.assert_close(fast[defined], plain[defined])
+
+
 @pytest.mark.parametrize("act", ["linear", "relu", "lrelu"])
 def test_gradients_at_infinite_and_undefined_numbers_follow_pytorch(act):
     """Overflow in half precision must reach the loss scaler, which a gradient of zero would hide from it."""

@@ -74,7 +74,7 @@ FULLHEAD_DEVICE A act_value(A z) {
 template <Act act, class A>
 FULLHEAD_DEVICE A act_slope(A kept) {
   if constexpr (act == Act::linear) return A(1);
-  if constexpr (act == Act::relu) return kept > A(0) ? A(1) : A(0);
+  if constexpr (act == Act::relu) return kept <= A(0) ? A(0) : A(1);
   if constexpr (act == Act::lrelu) return kept > A(0) ? A(1) : A(kLreluSlope);
   if constexpr (act == Act::tanh) return A(1) - std::tanh(kept) * std::tanh(kept);
   if constexpr (act == Act::sigmoid) return sigmoid(kept) * sigmoid(-kept);
@@ -103,8 +103,10 @@ FULLHEAD_DEVICE A limited(A y, A clamp) {
 }
 
 // Where the clamp holds, slope and curve are zero. |kept| tells for the piecewise kinds, the value itself for the others.
+// An infinite clamp holds nothing, not even infinity or NaN: their gradients must not vanish silently.
 template <Act act, class A>
 FULLHEAD_DEVICE bool is_free(A kept, A gain, A clamp) {
+  if (clamp == A(INFINITY)) return true;
   if constexpr (kIsPiecewise<act>) return std::abs(kept) < clamp;
   return std::abs(act_value<act>(kept) * gain) < clamp;
 }

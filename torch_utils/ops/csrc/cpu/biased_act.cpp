@@ -86,9 +86,8 @@ at::Tensor act_slope_op(const at::Tensor& g_any, const at::Tensor& kept_any, c10
       constexpr Act k = decltype(kind)::value;
       parallel_for(0, kept.numel(), kGrain, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
-          const A z = A(pk[i]);
-          const A slope = act_slope<k>(z) * a;
-          po[i] = T(is_free<k>(z, a, c) ? A(pg[i]) * slope : A(0));
+          const A z = A(pk[i]), slope = A(pg[i]) * act_slope<k>(z) * a;
+          po[i] = T(is_free<k>(z, a, c) ? slope : A(0));  // a load under a condition would keep the loop scalar
         }
       });
     });
@@ -115,8 +114,8 @@ at::Tensor act_curve_op(const at::Tensor& g_any, const at::Tensor& h_any, const 
       constexpr Act k = decltype(kind)::value;
       parallel_for(0, kept.numel(), kGrain, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
-          const A z = A(pk[i]);
-          po[i] = T(is_free<k>(z, a, c) ? A(pg[i]) * A(ph[i]) * act_curve<k>(z) * a : A(0));
+          const A z = A(pk[i]), curve = A(pg[i]) * A(ph[i]) * act_curve<k>(z) * a;
+          po[i] = T(is_free<k>(z, a, c) ? curve : A(0));
         }
       });
     });
