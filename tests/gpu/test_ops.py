@@ -63,12 +63,31 @@ def test_compiled_in_one_graph_gives_the_eager_values_and_gradients(case):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
 def test_activations_of_a_real_size_equal_the_reference(layout, dtype):
-    """More elements than one sweep of threads takes at once is the usual case."""
     x, bias, noise = op_cases.normal(0, 2, 64, 259, 257), op_cases.normal(1, 64), op_cases.normal(2, 1, 1, 258, 256)
     case = op_cases.Case(
         "large", lambda x, n, b: ops.fir_act(x, TAPS, n, b, "lrelu", (1, 1, 1, 1), 4.0), (x, noise, bias), order=1
     )
     op_checks.check_against_float64(case, dtype, DEVICE, layout)
+
+
+def test_elements_beyond_the_reach_of_32_bits_are_found():
+    """More than 2^31 elements, one at a time: also more than one sweep of the threads takes."""
+    if torch.cuda.mem_get_info()[0] < 16 * 2**30:
+        pytest.skip("needs 16 GiB of free GPU memory")
+    height = 2**16 + 1
+    x = torch.zeros(1, 1, height, 2**15, dtype=torch.bfloat16, device=DEVICE)
+    marks = [(0, 0), (2**15, 7), (height - 2, 2**15 - 2), (height - 1, 2**15 - 1)]
+    for i, (row, column) in enumerate(marks):
+        x[0, 0, row, column] = i + 1
+    with ops.forced("native"):
+        for call in (
+            lambda: ops.biased_act(x, None, "linear", gain=2.0),
+            lambda: ops.fir_resample(x, torch.ones(1, device=DEVICE), gain=2.0),
+        ):
+            y = call()
+            assert [y[0, 0, row, column].item() for row, column in marks] == [2, 4, 6, 8]
+            assert sum(y[0, 0, rows].float().sum().item() for rows in torch.arange(height).split(4096)) == 20
+            del y
 
 
 class Layer:

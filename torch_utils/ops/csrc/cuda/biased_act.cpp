@@ -16,13 +16,14 @@ at::Tensor biased_act(const at::Tensor& x_any, const std::optional<at::Tensor>& 
               "biased_act: bias does not fit x");
   const auto format = dense_format(x_any);
   const at::Tensor x = x_any.contiguous(format), bias = bias_any ? bias_any->contiguous() : at::Tensor();
+  const Place place(x);
   at::Tensor y = at::empty_like(x, format);
   ActShape shape{x.numel(), 1, 1};
   if (bias_any && x.numel() > 0) {
     shape.channels = x.size(1);
     shape.inner = format == at::MemoryFormat::ChannelsLast ? 1 : x.numel() / (x.size(0) * x.size(1));
   }
-  check(launch_biased_act(target_of(x), element_of(x, "biased_act"), x.const_data_ptr(), bias_any ? bias.const_data_ptr() : nullptr,
+  check(launch_biased_act(place.stream, element_of(x, "biased_act"), x.const_data_ptr(), bias_any ? bias.const_data_ptr() : nullptr,
                           y.mutable_data_ptr(), shape, act, gain, clamp),
         "biased_act");
   return y;
@@ -33,8 +34,9 @@ at::Tensor act_slope_op(const at::Tensor& g_any, const at::Tensor& kept_any, c10
               "act_slope: g and kept must be alike");
   const auto format = dense_format(kept_any);
   const at::Tensor g = g_any.contiguous(format), kept = kept_any.contiguous(format);
+  const Place place(kept);
   at::Tensor out = at::empty_like(kept, format);
-  check(launch_act_slope(target_of(kept), element_of(kept, "act_slope"), g.const_data_ptr(), kept.const_data_ptr(),
+  check(launch_act_slope(place.stream, element_of(kept, "act_slope"), g.const_data_ptr(), kept.const_data_ptr(),
                          out.mutable_data_ptr(), kept.numel(), checked_act(name), gain, clamp),
         "act_slope");
   return out;
@@ -47,8 +49,9 @@ at::Tensor act_curve_op(const at::Tensor& g_any, const at::Tensor& h_any, const 
               "act_curve: g, h and kept must be alike");
   const auto format = dense_format(kept_any);
   const at::Tensor g = g_any.contiguous(format), h = h_any.contiguous(format), kept = kept_any.contiguous(format);
+  const Place place(kept);
   at::Tensor out = at::empty_like(kept, format);
-  check(launch_act_curve(target_of(kept), element_of(kept, "act_curve"), g.const_data_ptr(), h.const_data_ptr(),
+  check(launch_act_curve(place.stream, element_of(kept, "act_curve"), g.const_data_ptr(), h.const_data_ptr(),
                          kept.const_data_ptr(), out.mutable_data_ptr(), kept.numel(), checked_act(name), gain, clamp),
         "act_curve");
   return out;

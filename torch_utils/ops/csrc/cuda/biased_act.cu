@@ -20,16 +20,15 @@ __global__ void map_kernel(T* y, int64_t packs, F f, const In*... inputs) {
 }
 
 template <class T, class F, class... In>
-int run(Target target, T* y, int64_t numel, bool packable, const F& f, const In*... inputs) {
+int run(void* stream, T* y, int64_t numel, bool packable, const F& f, const In*... inputs) {
   if (numel == 0) return 0;
-  if (cudaError_t error = cudaSetDevice(target.device); error != cudaSuccess) return error;
   constexpr int kSize = kPackSize<T>;
-  auto stream = static_cast<cudaStream_t>(target.stream);
+  const auto queue = static_cast<cudaStream_t>(stream);
   const bool aligned = numel % kSize == 0 && is_pack_aligned(y) && (... && is_pack_aligned(inputs));
   if (packable && aligned)
-    map_kernel<kSize><<<blocks_for(numel / kSize), kThreads, 0, stream>>>(y, numel / kSize, f, inputs...);
+    map_kernel<kSize><<<blocks_for(numel / kSize), kThreads, 0, queue>>>(y, numel / kSize, f, inputs...);
   else
-    map_kernel<1><<<blocks_for(numel), kThreads, 0, stream>>>(y, numel, f, inputs...);
+    map_kernel<1><<<blocks_for(numel), kThreads, 0, queue>>>(y, numel, f, inputs...);
   return cudaGetLastError();
 }
 
@@ -94,31 +93,31 @@ int dispatch(Element element, Act act, const F& f) {
 
 }  // namespace
 
-int launch_biased_act(Target target, Element element, const void* x, const void* bias, void* y, ActShape shape, Act act,
+int launch_biased_act(void* stream, Element element, const void* x, const void* bias, void* y, ActShape shape, Act act,
                       double gain, double clamp) {
   return dispatch(element, act, [&](auto zero, auto kind) -> int {
     using T = decltype(zero);
     const Value<decltype(kind)::value, T> f{static_cast<const T*>(bias), shape.channels, shape.inner, Acc<T>(gain), Acc<T>(clamp)};
     const bool packable = !bias || (shape.inner == 1 ? shape.channels : shape.inner) % kPackSize<T> == 0;
-    return run(target, static_cast<T*>(y), shape.numel, packable, f, static_cast<const T*>(x));
+    return run(stream, static_cast<T*>(y), shape.numel, packable, f, static_cast<const T*>(x));
   });
 }
 
-int launch_act_slope(Target target, Element element, const void* g, const void* kept, void* out, int64_t numel, Act act,
+int launch_act_slope(void* stream, Element element, const void* g, const void* kept, void* out, int64_t numel, Act act,
                      double gain, double clamp) {
   return dispatch(element, act, [&](auto zero, auto kind) -> int {
     using T = decltype(zero);
     const Slope<decltype(kind)::value, T> f{Acc<T>(gain), Acc<T>(clamp)};
-    return run(target, static_cast<T*>(out), numel, true, f, static_cast<const T*>(g), static_cast<const T*>(kept));
+    return run(stream, static_cast<T*>(out), numel, true, f, static_cast<const T*>(g), static_cast<const T*>(kept));
   });
 }
 
-int launch_act_curve(Target target, Element element, const void* g, const void* h, const void* kept, void* out, int64_t numel,
+int launch_act_curve(void* stream, Element element, const void* g, const void* h, const void* kept, void* out, int64_t numel,
                      Act act, double gain, double clamp) {
   return dispatch(element, act, [&](auto zero, auto kind) -> int {
     using T = decltype(zero);
     const Curve<decltype(kind)::value, T> f{Acc<T>(gain), Acc<T>(clamp)};
-    return run(target, static_cast<T*>(out), numel, true, f, static_cast<const T*>(g), static_cast<const T*>(h),
+    return run(stream, static_cast<T*>(out), numel, true, f, static_cast<const T*>(g), static_cast<const T*>(h),
                static_cast<const T*>(kept));
   });
 }

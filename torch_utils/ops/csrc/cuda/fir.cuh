@@ -59,18 +59,17 @@ __global__ void fir_kernel(const T* __restrict__ x, T* __restrict__ y, FirArgume
 }
 
 template <class T, class Finish>
-int launch_fir_kernel(Target target, const void* x, void* y, const FirArguments& a, const Finish& finish) {
+int launch_fir_kernel(void* stream, const void* x, void* y, const FirArguments& a, const Finish& finish) {
   const int64_t numel = a.outer * a.y.out * a.x.out * a.inner;
   if (numel == 0) return 0;
-  if (cudaError_t error = cudaSetDevice(target.device); error != cudaSuccess) return error;
-  auto stream = static_cast<cudaStream_t>(target.stream);
   constexpr int kSize = kPackSize<T>;
+  const auto queue = static_cast<cudaStream_t>(stream);
   const T* px = static_cast<const T*>(x);
   T* py = static_cast<T*>(y);
   if (a.inner % kSize == 0 && is_pack_aligned(x) && is_pack_aligned(y))
-    fir_kernel<kSize><<<blocks_for(numel / kSize), kThreads, 0, stream>>>(px, py, a, numel / kSize, finish);
+    fir_kernel<kSize><<<blocks_for(numel / kSize), kThreads, 0, queue>>>(px, py, a, numel / kSize, finish);
   else
-    fir_kernel<1><<<blocks_for(numel), kThreads, 0, stream>>>(px, py, a, numel, finish);
+    fir_kernel<1><<<blocks_for(numel), kThreads, 0, queue>>>(px, py, a, numel, finish);
   return cudaGetLastError();
 }
 

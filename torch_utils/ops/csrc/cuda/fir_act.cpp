@@ -30,6 +30,7 @@ at::Tensor fir_act(const at::Tensor& x_any, const at::Tensor& taps, const std::o
               "fir_act: noise must be [1 or N, 1, H, W] of the output and of x's type");
   TORCH_CHECK(!bias_any || (bias.numel() == channels && bias.scalar_type() == f.x.scalar_type() && bias.device() == f.x.device()),
               "fir_act: bias must have one value a channel, of x's type");
+  const Place place(f.x);
   at::Tensor y = at::empty(f.out_sizes(), x_any.options(), f.format);
   const FirEpilogue epilogue{noise_any ? noise.const_data_ptr() : nullptr,
                              noise_any && noise.size(0) > 1 ? pixels : 0,
@@ -38,7 +39,7 @@ at::Tensor fir_act(const at::Tensor& x_any, const at::Tensor& taps, const std::o
                              slope_below_zero(checked_act(name)),
                              gain,
                              clamp};
-  check(launch_fir_act(target_of(f.x), element_of(f.x, "fir_act"), f.x.const_data_ptr(), y.mutable_data_ptr(), f.arguments,
+  check(launch_fir_act(place.stream, element_of(f.x, "fir_act"), f.x.const_data_ptr(), y.mutable_data_ptr(), f.arguments,
                        epilogue),
         "fir_act");
   return y;

@@ -29,7 +29,7 @@ struct NoiseBiasAct {
 
 }  // namespace
 
-int launch_fir_act(Target target, Element element, const void* x, void* y, const FirArguments& arguments,
+int launch_fir_act(void* stream, Element element, const void* x, void* y, const FirArguments& arguments,
                    const FirEpilogue& e) {
   int error = cudaErrorInvalidValue;
   with_element(element, [&](auto zero) {
@@ -37,7 +37,7 @@ int launch_fir_act(Target target, Element element, const void* x, void* y, const
     const NoiseBiasAct<T> finish{static_cast<const T*>(e.noise), static_cast<const T*>(e.bias), e.noise_stride, e.channels,
                                  arguments.y.out, arguments.x.out, arguments.inner == e.channels && e.channels > 1,
                                  Acc<T>(e.slope), Acc<T>(e.gain), Acc<T>(e.clamp)};
-    error = launch_fir_kernel<T>(target, x, y, arguments, finish);
+    error = launch_fir_kernel<T>(stream, x, y, arguments, finish);
   });
   return error;
 }

@@ -14,11 +14,11 @@ at::Tensor fir_resample(const at::Tensor& x_any, const at::Tensor& taps, int64_t
                         double gain) {
   const FirOperand f(x_any, taps, up, down, pad, gain);
   const auto element = element_of(f.x, "fir_resample");
-  const auto target = target_of(f.x);
+  const Place place(f.x);
   auto sizes = f.out_sizes();
   at::Tensor y = at::empty(sizes, x_any.options(), f.format);
   if (taps.numel() <= kMaxJointTaps) {
-    check(launch_fir(target, element, f.x.const_data_ptr(), y.mutable_data_ptr(), f.arguments), "fir_resample");
+    check(launch_fir(place.stream, element, f.x.const_data_ptr(), y.mutable_data_ptr(), f.arguments), "fir_resample");
     return y;
   }
   FirArguments columns = f.arguments, rows = f.arguments;
@@ -27,8 +27,8 @@ at::Tensor fir_resample(const at::Tensor& x_any, const at::Tensor& taps, int64_t
   rows.gain = 1;
   sizes[3] = f.arguments.x.in;
   at::Tensor between = at::empty(sizes, x_any.options(), f.format);
-  check(launch_fir(target, element, f.x.const_data_ptr(), between.mutable_data_ptr(), columns), "fir_resample");
-  check(launch_fir(target, element, between.const_data_ptr(), y.mutable_data_ptr(), rows), "fir_resample");
+  check(launch_fir(place.stream, element, f.x.const_data_ptr(), between.mutable_data_ptr(), columns), "fir_resample");
+  check(launch_fir(place.stream, element, between.const_data_ptr(), y.mutable_data_ptr(), rows), "fir_resample");
   return y;
 }
 

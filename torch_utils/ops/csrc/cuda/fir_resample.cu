@@ -13,9 +13,9 @@ struct Nothing {
 
 }  // namespace
 
-int launch_fir(Target target, Element element, const void* x, void* y, const FirArguments& arguments) {
+int launch_fir(void* stream, Element element, const void* x, void* y, const FirArguments& arguments) {
   int error = cudaErrorInvalidValue;
-  with_element(element, [&](auto zero) { error = launch_fir_kernel<decltype(zero)>(target, x, y, arguments, Nothing()); });
+  with_element(element, [&](auto zero) { error = launch_fir_kernel<decltype(zero)>(stream, x, y, arguments, Nothing()); });
   return error;
 }
 

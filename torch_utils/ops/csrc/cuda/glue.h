@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the glue of every GPU operator needs: the element type, the current stream, and errors in words. No CUDA header is
+// What the glue of every GPU operator needs: the element type, the place to run, and errors as exceptions. No CUDA header is
 // included, so that the glue compiles wherever PyTorch does.
 #pragma once
 
+#include <c10/core/DeviceGuard.h>
 #include <torch/library.h>
 
 #include <optional>
@@ -25,11 +26,15 @@ inline Element element_of(const at::Tensor& x, const char* op) {
   }
 }
 
-inline Target target_of(const at::Tensor& x) {
+// The device of x, made current until this is gone, and the stream that PyTorch uses there.
+struct Place {
+  c10::DeviceGuard guard;
   void* stream = nullptr;
-  TORCH_CHECK(aoti_torch_get_current_cuda_stream(x.get_device(), &stream) == 0, "fullhead: no current CUDA stream");
-  return {static_cast<int>(x.get_device()), stream};
-}
+
+  explicit Place(const at::Tensor& x) : guard(x.device()) {
+    TORCH_CHECK(aoti_torch_get_current_cuda_stream(x.get_device(), &stream) == 0, "fullhead: no current CUDA stream");
+  }
+};
 
 inline void check(int error, const char* op) { TORCH_CHECK(error == 0, op, ": the kernel did not start, CUDA error ", error); }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the glue (.cpp, PyTorch headers) and the kernels (.cu, none) agree on. Each function queues one kernel on `stream` of
-// device `device` and returns a cudaError_t as an int.
+// What the glue (.cpp, PyTorch headers) and the kernels (.cu, none) agree on. Each function queues one kernel on `stream`, a
+// cudaStream_t of the current device, and returns a cudaError_t as an int.
 #pragma once
 
 #include <cstdint>
@@ -11,20 +11,15 @@ namespace fullhead {
 
 enum class Element { f32, f64, f16, bf16 };
 
-struct Target {
-  int device;
-  void* stream;
-};
-
 // Elements lie as [rows, channels, inner]; a channels-last image has inner = 1.
 struct ActShape {
   int64_t numel, channels, inner;
 };
-int launch_biased_act(Target target, Element element, const void* x, const void* bias, void* y, ActShape shape, Act act,
+int launch_biased_act(void* stream, Element element, const void* x, const void* bias, void* y, ActShape shape, Act act,
                       double gain, double clamp);
-int launch_act_slope(Target target, Element element, const void* g, const void* kept, void* out, int64_t numel, Act act,
+int launch_act_slope(void* stream, Element element, const void* g, const void* kept, void* out, int64_t numel, Act act,
                      double gain, double clamp);
-int launch_act_curve(Target target, Element element, const void* g, const void* h, const void* kept, void* out, int64_t numel,
+int launch_act_curve(void* stream, Element element, const void* g, const void* h, const void* kept, void* out, int64_t numel,
                      Act act, double gain, double clamp);
 
 // Images lie as [outer, height, width, inner]: inner is the channels of a channels-last image, or 1 with outer = N * C.
@@ -45,8 +40,8 @@ struct FirEpilogue {
   int64_t channels;
   double slope, gain, clamp;
 };
-int launch_fir(Target target, Element element, const void* x, void* y, const FirArguments& arguments);
-int launch_fir_act(Target target, Element element, const void* x, void* y, const FirArguments& arguments,
+int launch_fir(void* stream, Element element, const void* x, void* y, const FirArguments& arguments);
+int launch_fir_act(void* stream, Element element, const void* x, void* y, const FirArguments& arguments,
                    const FirEpilogue& epilogue);
 
 }  // namespace fullhead
