@@ -6,7 +6,7 @@
 BIN := .venv/bin
 CUDA_KERNELS := $(wildcard torch_utils/ops/csrc/cuda/*.cu)
 CUDA_GLUE := $(wildcard torch_utils/ops/csrc/cuda/*.cpp)
-NVCC_FLAGS := -arch=sm_90 -std=c++20 -I torch_utils/ops/csrc
+NVCC_FLAGS = $(shell $(BIN)/python -c "from torch_utils.ops import recipe, toolchain as t; print(*recipe.cuda_compile_flags(t.cuda_architectures('nvcc')))") -I torch_utils/ops/csrc
 INCLUDES = $(shell $(BIN)/python -c "from torch.utils.cpp_extension import include_paths as p; print('-isystem', ' -isystem '.join(p()))")
 
 help:  ## list the targets

@@ -34,20 +34,20 @@ def ninja_file(csrc: Path, tools: Toolchain, library_name: str, with_cuda: bool)
     assert tools.cxx is not None
     torch_dir = Path(torch.__file__).parent
     torch_lib = _quote(torch_dir / "lib")
-    libs = [f"-L{torch_lib}", f"-Wl,-rpath,{torch_lib}", "-ltorch_cpu", "-lc10", "-ltorch"]
+    libs = f"-L{torch_lib} -Xlinker -rpath -Xlinker {torch_lib} -ltorch_cpu -lc10 -ltorch"
     rules = {
         "cxx": f"{_quote(tools.cxx)} {CXX_FLAGS} -isystem {_quote(torch_dir / 'include')} -I{_quote(csrc)} "
         "-c $in -o $out",
+        "link": f"{_quote(tools.cxx)} {SHARED_FLAGS} $in -o $out {libs}",
     }
     if with_cuda:
         assert tools.nvcc is not None
         flags = " ".join(cuda_compile_flags(toolchain.cuda_architectures(tools.nvcc)))
-        rules["nvcc"] = f"{_quote(tools.nvcc)} {flags} -ccbin {_quote(tools.cxx)} -I{_quote(csrc)} -c $in -o $out"
-        toolkit = Path(tools.nvcc).resolve().parent.parent
-        libs += [f"-L{_quote(toolkit / folder)}" for folder in ("lib64", "lib")]
-        # Statically, because PyTorch may carry another version of the shared runtime than the toolkit's.
-        libs += ["-ltorch_cuda", "-lc10_cuda", "-lcudart_static", "-ldl", "-lrt", "-lpthread"]
-    rules["link"] = f"{_quote(tools.cxx)} {SHARED_FLAGS} $in -o $out {' '.join(libs)}"
+        nvcc = f"{_quote(tools.nvcc)} -ccbin {_quote(tools.cxx)}"
+        rules["nvcc"] = f"{nvcc} {flags} -I{_quote(csrc)} -c $in -o $out"
+        # nvcc links, since it alone is sure to find the runtime of its toolkit: what PATH names may be a script that
+        # calls it. Statically, because PyTorch may carry another version of the shared runtime.
+        rules["link"] = f"{nvcc} -shared -cudart=static $in -o $out {libs} -ltorch_cuda"
 
     lines = [f"rule {name}\n  command = {command}\n  description = $out" for name, command in rules.items()]
     objects = []
