@@ -77,7 +77,8 @@ def reference(x: Tensor, bias: Tensor | None, act: Activation, gain: float, clam
     """The definition, in plain PyTorch."""
     if bias is not None:
         x = x + bias.to(x.dtype).reshape([-1] + [1] * (x.ndim - 2))
-    y = _KINDS[act].function(x)
+    with native.without_autocast(x):
+        y = _KINDS[act].function(x)
     if gain != 1:
         y = y * gain
     return y if clamp is None else y.clamp(-clamp, clamp)

@@ -72,8 +72,9 @@ def reference(x: Tensor, taps: Tensor, up: int, down: int, pad: Pad, gain: float
     x = F.pad(x, [min(p, 0) for p in pad])  # apart, because a crop may reach into the padding of the other side
     kernel = taps.to(x).flip(0)
     columns, rows = (kernel * gain).reshape(1, 1, -1, 1), kernel.reshape(1, 1, 1, -1)
-    x = F.conv2d(x, columns.expand(c, -1, -1, -1), stride=(down, 1), groups=c)
-    return F.conv2d(x, rows.expand(c, -1, -1, -1), stride=(1, down), groups=c)
+    with native.without_autocast(x):
+        x = F.conv2d(x, columns.expand(c, -1, -1, -1), stride=(down, 1), groups=c)
+        return F.conv2d(x, rows.expand(c, -1, -1, -1), stride=(1, down), groups=c)
 
 
 def output_size(size: tuple[int, int], num_taps: int, up: int, down: int, pad: Pad) -> tuple[int, int]:
@@ -95,6 +96,8 @@ def check_resampling(x: Tensor, taps: Tensor, up: int, down: int, pad: Pad) -> N
         raise ValueError(f"fir_resample: taps must be one-dimensional, got {list(taps.shape)}; see filter_taps().")
     if taps.requires_grad:
         raise ValueError("fir_resample: the taps are a constant; detach them.")
+    if len(pad) != 4:
+        raise ValueError(f"fir_resample: pad must be (left, right, top, bottom), got {tuple(pad)}.")
     if up < 1 or down < 1:
         raise ValueError(f"fir_resample: up and down must be at least 1, got {up} and {down}.")
     height, width = output_size((x.shape[2], x.shape[3]), len(taps), up, down, pad)

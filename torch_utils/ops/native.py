@@ -9,7 +9,7 @@ the reference serves and one line says so. FULLHEAD_OPS=reference never builds; 
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from typing import Literal, get_args
 
@@ -132,6 +132,13 @@ def dense_format(x: Tensor) -> torch.memory_format:
     if x.ndim == 4 and x.stride(1) == 1 and not x.is_contiguous():
         return torch.channels_last
     return torch.contiguous_format
+
+
+def without_autocast(x: Tensor) -> AbstractContextManager:
+    """For the references: an operator keeps the type of its input, where autocast would change it."""
+    if not torch.amp.is_autocast_available(x.device.type):
+        return nullcontext()
+    return torch.autocast(x.device.type, enabled=False)
 
 
 def forbid_backward(op: str, what: str) -> None:

@@ -267,6 +267,7 @@ def test_empty_batches_are_resampled_to_empty_batches():
         ({"taps": torch.ones(2, 2)}, r"taps must be one-dimensional, got \[2, 2\]; see filter_taps"),
         ({"taps": torch.ones(0)}, r"taps must be one-dimensional, got \[0\]"),
         ({"taps": torch.ones(4, requires_grad=True)}, "taps are a constant; detach them"),
+        ({"pad": (1, 1)}, r"pad must be \(left, right, top, bottom\), got \(1, 1\)"),
         ({"up": 0}, "up and down must be at least 1, got 0 and 1"),
         ({"down": -1}, "up and down must be at least 1, got 1 and -1"),
         ({"taps": torch.ones(9)}, r"4 x 4 samples with up=1, pad=\(0, 0, 0, 0\) are fewer than the 9 taps; pad more"),

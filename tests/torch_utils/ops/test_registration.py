@@ -234,11 +234,22 @@ def test_vmap_gives_what_a_loop_gives():
         assert torch.equal(together, torch.stack([ops.biased_act(row, None, "lrelu") for row in x]))
 
 
-def test_autocast_leaves_the_types_of_the_inputs_alone():
-    x, bias = torch.randn(2, 3, 4, 4), torch.randn(3)
-    with ops.forced("native"), torch.autocast("cpu", dtype=torch.bfloat16):
-        assert ops.fir_act(x, TAPS, None, bias, pad=(1, 1, 1, 1)).dtype == torch.float32
-        assert ops.fir_act(x.bfloat16(), TAPS, None, bias, pad=(1, 1, 1, 1)).dtype == torch.bfloat16
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("case", pick(
+    "biased_act/lrelu", "biased_act/softplus", "fir_resample/upsample", "fir_act/lrelu", "trigrid_sample/depth3",
+    "composite/channels5",
+))  # fmt: skip
+def test_autocast_changes_nothing(case, dtype, path):
+    """Or the result of a layer would depend on whether its operators are built."""
+    inputs = op_checks.arguments(case, dtype)
+    with ops.forced(path):
+        expected = op_checks.as_tuple(case.call(*inputs))
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            under_autocast = op_checks.as_tuple(case.call(*inputs))
+    for a, b in zip(under_autocast, expected, strict=True):
+        assert a.dtype == b.dtype
+        assert torch.equal(a, b)
 
 
 @pytest.mark.parametrize("path", PATHS)
