@@ -44,8 +44,8 @@ def importance_depths(
             f"{list(weights.shape)}."
         )
     if u.ndim != 1 and u.shape[:-1] != depths.shape[:-1]:
-        rays = ", ".join(str(size) for size in depths.shape[:-1])
-        raise ValueError(f"importance_depths: u must be [K] or [{rays}, K], got {list(u.shape)}.")
+        per_ray = ", ".join([*(str(size) for size in depths.shape[:-1]), "K"])
+        raise ValueError(f"importance_depths: u must be [K] or [{per_ray}], got {list(u.shape)}.")
     if pairing not in get_args(Pairing):
         raise ValueError(
             f"importance_depths: unknown pairing '{pairing}'; choose one of {', '.join(get_args(Pairing))}."

@@ -244,6 +244,10 @@ def test_no_rays_and_no_draws_are_fine(path):
         ({"weights": torch.zeros(2, 5)}, r"weights \[..., S - 1\], got \[2, 5\] and \[2, 5\]"),
         ({"weights": torch.zeros(4)}, r"got \[2, 5\] and \[4\]"),
         ({"u": torch.zeros(3, 4)}, r"u must be \[K\] or \[2, K\], got \[3, 4\]"),
+        (
+            {"depths": torch.zeros(5), "weights": torch.zeros(4), "u": torch.zeros(3, 4)},
+            r"\[K\] or \[K\], got \[3, 4\]",
+        ),
         ({"pairing": "half"}, "unknown pairing 'half'; choose one of exact, shifted"),
         (
             {"depths": torch.zeros(2, 3), "weights": torch.zeros(2, 2), "pairing": "shifted"},
@@ -267,3 +271,10 @@ def test_mistakes_in_merging_are_named(path):
             ops.merge_depths(torch.zeros(2, 3), torch.zeros(4, 3))
         with pytest.raises(ValueError, match=r"float32 or float64, got torch\.bfloat16"):
             ops.merge_depths(torch.zeros(2, 3).bfloat16(), torch.zeros(2, 3))
+
+
+def test_kernels_refuse_rays_that_they_would_read_beyond():
+    with pytest.raises(RuntimeError, match="bad arguments"):
+        torch.ops.fullhead.merge_depths(torch.zeros(4, 3), torch.zeros(2, 3))
+    with pytest.raises(RuntimeError, match="rays differ"):
+        torch.ops.fullhead.importance_depths(torch.zeros(4, 3), torch.zeros(2, 2), torch.zeros(4, 5), False)

@@ -76,7 +76,7 @@ struct Rays {
       : features(f.contiguous()), densities(s.contiguous()), depths(t.contiguous()) {
     const auto precise = f.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
     TORCH_CHECK(s.scalar_type() == precise && t.scalar_type() == precise && s.sizes() == t.sizes() && f.dim() == s.dim() + 1 &&
-                    s.dim() >= 1 && s.size(-1) >= 1,
+                    f.sizes().slice(0, s.dim()) == s.sizes() && s.dim() >= 1 && s.size(-1) >= 1,
                 "composite: bad arguments");
     samples = s.size(-1);
     channels = f.size(-1);

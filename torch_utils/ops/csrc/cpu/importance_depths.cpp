@@ -67,7 +67,9 @@ at::Tensor importance_depths(const at::Tensor& depths_any, const at::Tensor& wei
 
 std::tuple<at::Tensor, at::Tensor> merge_depths(const at::Tensor& first_any, const at::Tensor& second_any) {
   const at::Tensor first = first_any.contiguous(), second = second_any.contiguous();
-  TORCH_CHECK(first.dim() == second.dim() && first.dim() >= 1 && first.scalar_type() == second.scalar_type(),
+  TORCH_CHECK(first.dim() >= 1 && second.dim() >= 1 &&
+                  first.sizes().slice(0, first.dim() - 1) == second.sizes().slice(0, second.dim() - 1) &&
+                  first.scalar_type() == second.scalar_type(),
               "merge_depths: bad arguments");
   auto sizes = first.sizes().vec();
   const int64_t s = first.size(-1), k = second.size(-1);
