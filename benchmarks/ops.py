@@ -45,7 +45,7 @@ def gradient_of(call: Callable[..., object], *inputs: Tensor) -> Callable[[], ob
     leaves = [x.detach().requires_grad_() for x in inputs]
     outputs = call(*leaves)
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-    cotangents = [torch.randn(y.shape).to(y.device) for y in outputs]
+    cotangents = [torch.randn_like(y) for y in outputs]  # in the layout of y: what its consumer would send back
     return lambda: torch.autograd.grad(outputs, leaves, cotangents, retain_graph=True)
 
 
