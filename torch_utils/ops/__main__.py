@@ -111,7 +111,7 @@ def _library() -> list[str]:
         return ["cannot be built here, see below"]
     if library.is_whole():
         return [str(library.path)]
-    if build.obstacle(library):
+    if native.has_looked() or build.obstacle(library):
         return ["not built, see below"]
     return ["not built yet; the first native call builds it, or now", "python -m torch_utils.ops --build"]
 
@@ -121,7 +121,7 @@ def _outlook(op: str, device: str) -> tuple[str, str]:
     mode = native.mode()
     if mode == "reference":
         return "reference", "FULLHEAD_OPS=reference."
-    if build.has_kernel(op, device) and _is_to_be_built():
+    if build.has_kernel(op, device) and not native.has_looked() and _is_to_be_built():
         return ONCE_BUILT, ""
     reason = native.why_not(op, device)
     if reason is None:

@@ -72,6 +72,11 @@ def _serves(op: str, device_type: str) -> bool:
 _serves._dynamo_marked_constant = True
 
 
+def has_looked() -> bool:
+    """Whether this process has tried to build and load already: then `why_not` costs nothing and is final."""
+    return _load.cache_info().currsize > 0
+
+
 def why_not(op: str, device_type: str) -> str | None:
     """Why no native kernel of `op` serves this kind of device; None where one does. Builds and loads at first use."""
     if not build.has_kernel(op, device_type):

@@ -111,6 +111,15 @@ def test_a_check_builds_as_any_first_use_does_unless_the_reference_is_asked_for(
     assert machine.compilations == FILES
 
 
+def test_a_first_use_that_could_not_build_is_not_reported_as_still_to_come(machine):
+    machine.use_compiler('echo "c++: fatal error: Killed signal terminated program cc1plus"; exit 1')
+    said = doctor(machine, "--check")
+    assert facts(said)["Library"] == "not built, see below"
+    assert "biased_act on cpu: nothing to compare (reference)" in said.lines
+    assert any(line.startswith("Why: ") for line in said.lines)
+    assert "once built" not in said.text
+
+
 def test_clear_says_how_much_it_removed_and_the_report_knows(machine):
     doctor(machine, "--build")
     size = sum(path.stat().st_size for path in (machine.cache / "ops").rglob("*") if path.is_file())
