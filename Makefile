@@ -50,7 +50,7 @@ compile-cuda: venv  ## compile every CUDA kernel and its glue; no GPU is needed
 gpu: export PYTHONPATH := $(CURDIR)
 gpu:  ## build, test and time the operators on a GPU, with PYTHON=... as it is
 	$(or $(PYTHON),python3) -m torch_utils.ops --build
-	$(or $(PYTHON),python3) -m pytest -o addopts="--import-mode=importlib -ra" tests/gpu $(addprefix tests/torch_utils/test_,rng.py ema.py stats.py)
+	$(or $(PYTHON),python3) -m pytest -o addopts="--import-mode=importlib -ra" tests/gpu
 	$(or $(PYTHON),python3) benchmarks/ops.py --device cuda $(ARGS)
 
 bench: venv  ## time the operators against stock PyTorch

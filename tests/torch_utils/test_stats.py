@@ -8,16 +8,13 @@ import torch
 
 from torch_utils.stats import Collector, Moments
 
-DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA"))]
 
-
-@pytest.mark.parametrize("device", DEVICES)
-def test_moments_are_those_of_all_values_at_once(device):
-    parts = [torch.randn(shape, device=device) * 3 + 100 for shape in ((), (5,), (4, 1, 7), (0,))]
-    collector = Collector(device)
+def test_moments_are_those_of_all_values_at_once():
+    parts = [torch.randn(shape) * 3 + 100 for shape in ((), (5,), (4, 1, 7), (0,))]
+    collector = Collector("cpu")
     for part in parts:
         collector.report("loss", part)
-    everything = torch.cat([part.flatten() for part in parts]).double().cpu().numpy()
+    everything = torch.cat([part.flatten() for part in parts]).double().numpy()
     moments = collector.collect()["loss"]
     assert moments.num == len(everything)
     assert moments.mean == pytest.approx(np.mean(everything), rel=1e-12)

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random numbers, averages and statistics on a GPU: the same as on the CPU."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from torch_utils import rng
+from torch_utils.ema import update_ema_
+from torch_utils.stats import Collector
+
+DEVICE = "cuda"
+
+
+@pytest.mark.parametrize("draw", [rng.words, rng.uniform], ids=["words", "uniform"])
+def test_random_bits_do_not_depend_on_the_device(draw):
+    indices = torch.arange(1000)
+    assert draw(0, "z", indices.to(DEVICE), (33,)).cpu().equal(draw(0, "z", indices, (33,)))
+
+
+def test_random_normals_agree_to_rounding():
+    indices = torch.arange(1000)
+    there = rng.normal(0, "z", indices.to(DEVICE), (33,)).cpu()
+    torch.testing.assert_close(there, rng.normal(0, "z", indices, (33,)), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.3, 0.5, 0.9977, 1.0])
+def test_one_fused_average_has_the_bits_of_a_loop_over_tensors(beta):
+    torch.manual_seed(0)
+    model, average = (nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)).to(DEVICE) for _ in range(2))
+    expected = copy.deepcopy(average)
+    with torch.no_grad():
+        for mean, value in zip(expected.parameters(), model.parameters(), strict=True):
+            mean.lerp_(value, 1 - beta)
+        for mean, value in zip(expected.buffers(), model.buffers(), strict=True):
+            mean.copy_(value)
+    update_ema_(average, model, beta)
+    for name, tensor in expected.state_dict().items():
+        assert tensor.equal(average.state_dict()[name]), name
+
+
+def test_statistics_are_those_of_all_values_at_once():
+    parts = [torch.randn(shape, device=DEVICE) * 3 + 100 for shape in ((), (5,), (4, 1, 7), (0,))]
+    collector = Collector(DEVICE)
+    for part in parts:
+        collector.report("loss", part)
+    everything = torch.cat([part.flatten() for part in parts]).double().cpu()
+    moments = collector.collect()["loss"]
+    assert moments.num == len(everything)
+    assert moments.mean == pytest.approx(everything.mean().item(), rel=1e-12)
+    assert moments.std == pytest.approx(everything.std(correction=0).item(), rel=1e-8)
