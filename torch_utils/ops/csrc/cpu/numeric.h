@@ -10,24 +10,13 @@
 #include <cmath>
 #include <cstdint>
 
+#include "accumulator.h"
 #include "activation.h"
 
 namespace fullhead {
 
-// What a sum of T is accumulated in.
-template <class T>
-struct Accumulator {
-  using type = float;
-};
-template <>
-struct Accumulator<double> {
-  using type = double;
-};
-template <class T>
-using Acc = typename Accumulator<T>::type;
-
-// exp(x) for x <= 0, zero below -87; NaN stays NaN. x = n ln2 + r, |r| <= ln2 / 2; the Taylor series of e^r to r^7 is exact to
-// 5e-9.
+// exp(x) for x <= 0, zero below -87; NaN stays NaN. x = n ln2 + r, |r| <= ln2 / 2; the Taylor series of e^r to r^7 is
+// exact to 5e-9.
 FULLHEAD_DEVICE float exp_nonpositive(float x) {
   const bool vanishes = x < -87.0f;
   x = vanishes ? -87.0f : x;

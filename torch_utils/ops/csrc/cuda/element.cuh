@@ -8,20 +8,10 @@
 
 #include <cstdint>
 
+#include "accumulator.h"
 #include "cuda/launch.h"
 
 namespace fullhead {
-
-template <class T>
-struct Accumulator {
-  using type = float;
-};
-template <>
-struct Accumulator<double> {
-  using type = double;
-};
-template <class T>
-using Acc = typename Accumulator<T>::type;
 
 template <class T>
 __device__ inline Acc<T> widen(T x) {
