@@ -115,7 +115,7 @@ def _load() -> tuple[build.Library | None, str]:
 def _warn_once(reason: str) -> None:
     _log.warning(
         "Native operators are off, the PyTorch reference serves: every result is the same, the operators cost "
-        "2 to 30 times more (docs/ops.md). Reason: %s `python -m torch_utils.ops` tells more.",
+        "2 to 40 times more (docs/ops.md). Reason: %s `python -m torch_utils.ops` tells more.",
         reason,
     )
 

@@ -129,7 +129,7 @@ def test_where_nothing_can_be_built_the_reference_serves_and_one_line_says_why_a
     reason = obstacle(machine)
     (line,) = machine.run(machine.prelude + USE).lines
     assert line.startswith("Native operators are off, the PyTorch reference serves")
-    assert "2 to 30 times more" in line
+    assert "2 to 40 times more" in line
     assert reason in line
 
 

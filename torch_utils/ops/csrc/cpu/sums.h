@@ -22,6 +22,15 @@ class Sums {
   void store(T* out, A scale = A(1)) const {
     for (int i = 0; i < kLength; ++i) out[i] = T(sums_[i] * scale);
   }
+  template <class T>
+  A dot(const T* vector) const {
+    static_assert((kLength & (kLength - 1)) == 0, "halved until one is left");
+    A products[kLength];
+    for (int i = 0; i < kLength; ++i) products[i] = sums_[i] * A(vector[i]);
+    for (int half = kLength / 2; half > 0; half /= 2)
+      for (int i = 0; i < half; ++i) products[i] += products[i + half];
+    return products[0];
+  }
 
  private:
   A sums_[kLength];
@@ -42,6 +51,12 @@ class Sums<0, A> {
   template <class T>
   void store(T* out, A scale = A(1)) const {
     for (int64_t i = 0; i < length_; ++i) out[i] = T(sums_[i] * scale);
+  }
+  template <class T>
+  A dot(const T* vector) const {
+    A sum = 0;
+    for (int64_t i = 0; i < length_; ++i) sum += sums_[i] * A(vector[i]);
+    return sum;
   }
 
  private:

@@ -262,59 +262,61 @@ at::Tensor grad_planes(const at::Tensor& g_any, const at::Tensor& planes, const 
   return out.scalar_type() == planes.scalar_type() ? out : out.to(planes.scalar_type());
 }
 
+// The gradient with respect to points begin .. end of all images, one after another.
+template <int kFeatures, class T, class A>
+void point_gradients(const Grid& grid, const T* planes, const A* points, const T* g, A* out, int64_t m, int64_t begin,
+                     int64_t end) {
+  // Texels per world unit along a plane's width, height and depth, and the third that each plane has in the mean.
+  const A scale = A(grid.per_unit / 6);
+  const A per_texel[3] = {A(grid.width) * scale, A(grid.height) * scale, A(grid.depth) * scale};
+  std::vector<A> buffers[3];
+  for (auto& buffer : buffers) buffer.resize(grid.features);
+  std::fill(out + 3 * begin, out + 3 * end, A(0));
+  for_each_run(begin, end, m, [&](int64_t first, int64_t count) {
+    A q[3][kLanes];
+    load_q(grid, points + 3 * first, count, q);
+    for (int plane = 0; plane < 3; ++plane) {
+      const Cells<A> cells(grid, plane, q);
+      const T* base = planes + first / m * grid.stride_n + plane * grid.stride_plane;
+      for (int64_t i = 0; i < count; ++i) {
+        // How the features change along the plane's width, height and depth.
+        Sums<kFeatures, A> along[3] = {Sums<kFeatures, A>(buffers[0]), Sums<kFeatures, A>(buffers[1]),
+                                       Sums<kFeatures, A>(buffers[2])};
+        for (int c = 0; c < 8; ++c) {
+          const int k[3] = {c & 1, c >> 1 & 1, c >> 2};
+          // The weight of texel k along an axis is 1 - t or t, so its derivative is -1 or 1, where the texel exists.
+          A slope[3];
+          for (int a = 0; a < 3; ++a) {
+            slope[a] = per_texel[a] * (k[a] ? A(1) : A(-1)) * cells.inside[a][k[a]][i];
+            for (int other = 0; other < 3; ++other)
+              if (other != a) slope[a] *= cells.weight[other][k[other]][i];
+          }
+          if (slope[0] == A(0) && slope[1] == A(0) && slope[2] == A(0)) continue;
+          const T* texel = base + cells.offset[0][k[0]][i] + cells.offset[1][k[1]][i] + cells.offset[2][k[2]][i];
+          for (int a = 0; a < 3; ++a) along[a].add(slope[a], texel);
+        }
+        for (int a = 0; a < 3; ++a)
+          out[3 * (first + i) + grid.axes[plane][a]] += along[a].dot(g + (first + i) * grid.features);
+      }
+    }
+  });
+}
+
 at::Tensor grad_points(const at::Tensor& g_any, const at::Tensor& planes, const at::Tensor& points_any, double box_size,
                        at::IntArrayRef axes, bool planar) {
   const Grid grid(planes, points_any, box_size, axes, planar);
   const at::Tensor points = points_any.contiguous(), g = g_any.contiguous();
-  const int64_t m = points.size(1), features = grid.features;
+  const int64_t m = points.size(1);
   at::Tensor out = at::empty(points.sizes(), points.options());
   with_float_type(planes.scalar_type(), "trigrid_sample", [&](auto zero) {
     using T = decltype(zero);
     using A = Acc<T>;
-    const T* data = grid.planes.const_data_ptr<T>();
-    const A* pp = points.const_data_ptr<A>();
-    const T* pg = g.const_data_ptr<T>();
-    A* po = out.mutable_data_ptr<A>();
-    const A size[3] = {A(grid.width), A(grid.height), A(grid.depth)};
+    auto run = grid.features == 32   ? point_gradients<32, T, A>
+               : grid.features == 16 ? point_gradients<16, T, A>
+                                     : point_gradients<0, T, A>;
     parallel_for(0, grid.n * m, kPointsPerTask, [&](int64_t begin, int64_t end) {
-      std::vector<A> sums(3 * kLanes * features);  // d(features) / d(q) along the three axes of the world
-      for_each_run(begin, end, m, [&](int64_t first, int64_t count) {
-        A q[3][kLanes];
-        load_q(grid, pp + 3 * first, count, q);
-        std::fill(sums.begin(), sums.end(), A(0));
-        for (int plane = 0; plane < 3; ++plane) {
-          const Cells<A> cells(grid, plane, q);
-          const T* base = data + first / m * grid.stride_n + plane * grid.stride_plane;
-          for (int64_t i = 0; i < count; ++i) {
-            A* along[3];
-            for (int a = 0; a < 3; ++a) along[a] = sums.data() + (grid.axes[plane][a] * kLanes + i) * features;
-            for (int c = 0; c < 8; ++c) {
-              const int k[3] = {c & 1, c >> 1 & 1, c >> 2};
-              // The weight of texel k along an axis is 1 - t or t, so its derivative is -1 or 1, where the texel exists.
-              A slope[3];
-              for (int a = 0; a < 3; ++a) {
-                slope[a] = size[a] * (k[a] ? A(1) : A(-1)) * cells.inside[a][k[a]][i];
-                for (int other = 0; other < 3; ++other)
-                  if (other != a) slope[a] *= cells.weight[other][k[other]][i];
-              }
-              if (slope[0] == A(0) && slope[1] == A(0) && slope[2] == A(0)) continue;
-              const T* texel = base + cells.offset[0][k[0]][i] + cells.offset[1][k[1]][i] + cells.offset[2][k[2]][i];
-              for (int64_t f = 0; f < features; ++f) {
-                const A v = A(texel[f]);
-                along[0][f] += slope[0] * v;
-                along[1][f] += slope[1] * v;
-                along[2][f] += slope[2] * v;
-              }
-            }
-          }
-        }
-        for (int64_t i = 0; i < count; ++i)
-          for (int a = 0; a < 3; ++a) {
-            A sum = 0;
-            for (int64_t f = 0; f < features; ++f) sum += A(pg[(first + i) * features + f]) * sums[(a * kLanes + i) * features + f];
-            po[3 * (first + i) + a] = sum * A(grid.per_unit / 6);  // 1/3 for the mean, 1/2 from q to texels
-          }
-      });
+      run(grid, grid.planes.const_data_ptr<T>(), points.const_data_ptr<A>(), g.const_data_ptr<T>(), out.mutable_data_ptr<A>(), m,
+          begin, end);
     });
   });
   return out;
