@@ -2,8 +2,6 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,12 +10,6 @@ from tests.torch_utils.ops.machine import SOURCES, Machine
 FILES = len(SOURCES) + 1  # and the library
 ANSWER = "print(answer())"
 REFUSES = 'echo "kernel.cpp:7:1: error: a comma is missing"; exit 1'
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    with Machine(tmp_path) as machine:
-        yield machine
 
 
 def test_the_first_process_builds_and_the_next_finds_the_library_in_milliseconds(machine):
@@ -79,7 +71,8 @@ def test_builds_killed_again_and_again_end_in_a_library(machine):
         time.sleep(delay_s)
         builder.kill()
     assert machine.run(ANSWER).lines == ["42"]
-    assert machine.entries == {"library", "lock"}
+    # A compiler that outlived its builder may have written into its folder while that was being removed.
+    assert machine.entries - {"work"} == {"library", "lock"}
 
 
 def test_an_interrupted_build_leaves_nothing_and_stops_its_compilers(machine):

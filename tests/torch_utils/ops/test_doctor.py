@@ -1,34 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.torch_utils.ops.machine import SOURCES, Machine, Process
-from torch_utils.ops import build, selfcheck
+from torch_utils.ops import selfcheck
 from torch_utils.ops.__main__ import OPERATORS
 
 ROOT = Path(__file__).parents[3]
 FILES = len(SOURCES) + 1
 WIDTH = 80
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    with Machine(tmp_path) as machine:
-        yield machine
-
-
-@pytest.fixture
-def ready(machine, native_cpu) -> Machine:
-    """A machine on which the real library is built."""
-    machine.adopt(build.find())
-    machine.env["CXX"] = os.environ.get("CXX", "")
-    return machine
 
 
 def doctor(machine: Machine, *options: str, code: int = 0, before: str = "", csrc: bool = True, **env: str) -> Process:

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import hashlib
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +9,7 @@ import torch
 
 from tests.torch_utils.ops.machine import SOURCES, Machine
 from torch_utils import ops
-from torch_utils.ops import build, native
+from torch_utils.ops import native
 
 ROOT = Path(__file__).parents[3]
 FILES = len(SOURCES) + 1
@@ -29,20 +27,6 @@ for example in selfcheck.examples():
         wanted = values(example)
     assert all(torch.equal(a, b) for a, b in zip(got, wanted, strict=True)), example.op
 """
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    with Machine(tmp_path) as machine:
-        yield machine
-
-
-@pytest.fixture
-def ready(machine, native_cpu) -> Machine:
-    """A machine on which the real library is built, though no process of it has loaded it."""
-    machine.adopt(build.find())
-    machine.env["CXX"] = os.environ.get("CXX", "")
-    return machine
 
 
 # --- Import -----------------------------------------------------------------------------------------------------------
