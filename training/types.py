@@ -6,8 +6,8 @@ OpenCV: x to the image's right, y down, z forward. World axes: +y up, the subjec
 """
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
 
 import torch
 from jaxtyping import Float
@@ -70,3 +70,16 @@ class Camera:
         """Cameras of one batch shape along a new first axis."""
         poses, intrinsics = zip(*((camera.T_world_cam, camera.intrinsics) for camera in cameras), strict=True)
         return Camera(torch.stack(poses), torch.stack(intrinsics))
+
+
+# Named latents and their style vectors, as the parts of a model ask for them: a PanoHead has "ws", [N, num_ws, w_dim].
+Codes = Mapping[str, Tensor]
+
+
+class Rendering(TypedDict, total=False):
+    """Pictures of a generator, NCHW float32. Those in colour are in [-1, 1]."""
+
+    image: Float[Tensor, "batch channels size size"]
+    image_raw: Float[Tensor, "batch channels raw_size raw_size"]  # As rendered, before super-resolution.
+    image_depth: Float[Tensor, "batch 1 raw_size raw_size"]  # Along the rays.
+    image_mask: Float[Tensor, "batch 1 raw_size raw_size"]  # Of the foreground, in [0, 1] and a little beyond.

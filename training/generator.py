@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The generator: latent codes and cameras to pictures, by way of slots that each do one thing.
+
+    z, c -> mapping -> ws                  styles
+    ws -> field.prepare -> state           heavy, once per code
+    c -> rays -> renderer(warp, field)     features, depth, opacity
+    -> post                                background, raw picture, super-resolution
+
+It knows none of its slots in particular; builder.py fills them from a configuration. In eval mode a picture is a function of
+its inputs alone. Nothing is kept between calls.
+"""
+
+from typing import Any, Literal, final
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from training import generator_checks as check
+from training.adaptation import AbstractAdaptation
+from training.camera_rays import rays
+from training.cameras import camera_from_label
+from training.fields.base import AbstractField
+from training.model_config import GeneratorConfig
+from training.networks.mapping import MappingNetwork, truncate
+from training.networks.noise import AbstractNoise, ConstantNoise, FreshNoise, NoNoise
+from training.post import AbstractPost
+from training.rendering.base import AbstractRenderer, Rays, Scene
+from training.rendering.draws import AbstractDraws, Drawn, MidCell
+from training.types import Rendering
+from training.warps.base import AbstractWarp
+
+NoiseMode = Literal["const", "random", "none"]
+
+
+@final
+class Randomness:
+    """Keys the random numbers of pictures: by a seed, by what they are for, and by the index of each image."""
+
+    def __init__(self, seed: int, purpose: str, indices: Int64[Tensor, " batch"]) -> None:
+        self.noise = FreshNoise(seed, f"{purpose}/noise", indices)
+        self.draws = Drawn(seed, f"{purpose}/rays", indices)
+
+    @staticmethod
+    def fresh(batch: int, device: torch.device) -> "Randomness":
+        """From PyTorch's own generator, for callers who count no images."""
+        return Randomness(int(torch.randint(2**62, ()).item()), "fresh", torch.arange(batch, device=device))
+
+
+@final
+class Generator(nn.Module):
+    """Calling convention of EG3D: `mapping`, `synthesis`, `sample`, `sample_mixed`, and the call itself."""
+
+    def __init__(
+        self,
+        config: GeneratorConfig,
+        *,
+        c_dim: int,
+        mapping_network: MappingNetwork,
+        field: AbstractField,
+        num_ws: int,
+        warp: AbstractWarp,
+        renderer: AbstractRenderer,
+        post: AbstractPost,
+        adaptation: AbstractAdaptation | None,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.z_dim = config.mapping.z_dim
+        self.w_dim = config.mapping.w_dim
+        self.c_dim = c_dim
+        self.num_ws = num_ws
+        self.img_resolution = config.resolution
+        self.img_channels = config.channels
+        self.mapping_network = mapping_network
+        self.field = field
+        self.warp = warp
+        self.renderer = renderer
+        self.post = post
+        self.adaptation = adaptation
+
+    @property
+    def neural_rendering_resolution(self) -> int:
+        return self.config.renderer.resolution
+
+    @property
+    def rendering_kwargs(self) -> dict[str, Any]:
+        """What scripts written for EG3D look up. A copy: to render differently, change the configuration."""
+        marcher = self.config.renderer
+        return {
+            "image_resolution": self.config.resolution,
+            "ray_start": "auto" if marcher.near is None else marcher.near,
+            "ray_end": "auto" if marcher.far is None else marcher.far,
+            "depth_resolution": marcher.num_coarse,
+            "depth_resolution_importance": marcher.num_fine,
+            "box_warp": self.config.field.box_size,
+            "disparity_space_sampling": marcher.spacing == "disparity",
+            "white_back": marcher.empty == "white",
+            "c_scale": self.config.mapping.camera_scale,
+            "avg_camera_radius": 2.7,
+            "avg_camera_pivot": [0, 0, 0],
+        }
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # Codes.
+
+    def mapping(
+        self,
+        z: Float[Tensor, "batch z_dim"],
+        c: Float[Tensor, "batch c_dim"],
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+    ) -> Float[Tensor, "batch num_ws w_dim"]:
+        """Styles of all layers, drawn towards the mean by truncation."""
+        check.codes(self, z)
+        check.labels(self, c, len(z))
+        w = self.mapping_network(z, c * self.config.mapping.camera_scale)
+        ws = w[:, None].expand(-1, self.num_ws, -1)
+        return truncate(ws, self.mapping_network.w_avg, truncation_psi, truncation_cutoff)
+
+    def planes(self, ws: Float[Tensor, "batch num_ws w_dim"], noise_mode: NoiseMode | None = None) -> Tensor:
+        """The field's prepared state, to be kept and passed back to `synthesis` for further views."""
+        check.styles(self, ws)
+        return self.field.prepare({"ws": ws}, self._noise(noise_mode, self._randomness(ws)))
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # Pictures.
+
+    def synthesis(
+        self,
+        ws: Float[Tensor, "batch num_ws w_dim"],
+        c: Float[Tensor, "batch c_dim"],
+        neural_rendering_resolution: int | None = None,
+        noise_mode: NoiseMode | None = None,  # None: const in eval mode, random in train mode.
+        ws_bcg: Float[Tensor, "batch num_ws w_dim"] | None = None,  # Styles of the background.
+        planes: Tensor | None = None,
+        *,
+        randomness: Randomness | None = None,
+        density_noise: float = 0.0,
+    ) -> Rendering:
+        """Pictures of styles under cameras that are taken as they are."""
+        check.styles(self, ws)
+        check.labels(self, c, len(ws))
+        check.cameras(self, c)
+        random = randomness or self._randomness(ws)
+        noise = self._noise(noise_mode, random)
+        codes = {"ws": ws} if ws_bcg is None else {"ws": ws, "ws_bcg": ws_bcg}
+        state = self.field.prepare(codes, noise) if planes is None else planes
+        draws: AbstractDraws = random.draws if randomness or self.training else MidCell()
+
+        size = neural_rendering_resolution or self.neural_rendering_resolution
+        origins, directions = rays(camera_from_label(c[:, :25]), size)
+        scene = Scene(self.field, state, self.warp, codes)
+        seen = self.renderer.render(scene, Rays(origins, directions), draws, density_noise)
+
+        # Rays are listed row by row, so the features are a picture in channels-last memory as they stand.
+        features = seen.features.unflatten(1, (size, size)).permute(0, 3, 1, 2)
+        depth, opacity = (x.unflatten(1, (size, size))[:, None] for x in (seen.depth, seen.opacity))
+        image, raw = self.post(features, opacity, codes, noise)
+        return Rendering(image=image, image_raw=raw, image_depth=depth, image_mask=opacity * 1.002 - 0.001)
+
+    def forward(
+        self,
+        z: Float[Tensor, "batch z_dim"],
+        c: Float[Tensor, "batch c_dim"],
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+        neural_rendering_resolution: int | None = None,
+        noise_mode: NoiseMode | None = None,
+    ) -> Rendering:
+        """Pictures of codes, conditioned on and seen by one camera, after the learned correction of it."""
+        ws = self.mapping(z, c, truncation_psi, truncation_cutoff)
+        if self.adaptation is not None:
+            c, _ = self.adaptation(z, c, truncation_psi, truncation_cutoff)
+        return self.synthesis(ws, c, neural_rendering_resolution, noise_mode)
+
+    # ------------------------------------------------------------------------------------------------------------------
+    # Points.
+
+    def sample(
+        self,
+        points: Float[Tensor, "batch points 3"],
+        directions: Float[Tensor, "batch points 3"] | None,
+        z: Float[Tensor, "batch z_dim"],
+        c: Float[Tensor, "batch c_dim"],
+        truncation_psi: float = 1.0,
+        truncation_cutoff: int | None = None,
+        noise_mode: NoiseMode | None = None,
+    ) -> dict[str, Tensor]:
+        """Raw density "sigma" [N, M, 1] and features "rgb" at canonical points. Directions play no part."""
+        ws = self.mapping(z, c, truncation_psi, truncation_cutoff)
+        return self.sample_mixed(points, directions, ws, noise_mode)
+
+    def sample_mixed(
+        self,
+        points: Float[Tensor, "batch points 3"],
+        directions: Float[Tensor, "batch points 3"] | None,
+        ws: Float[Tensor, "batch num_ws w_dim"],
+        noise_mode: NoiseMode | None = None,
+        planes: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """The same of given styles."""
+        check.points(self, points, len(ws))
+        state = self.planes(ws, noise_mode) if planes is None else planes
+        density, features = self.field.query(state, points)
+        return {"sigma": density[..., None], "rgb": features}
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _randomness(self, ws: Tensor) -> Randomness:
+        return Randomness.fresh(len(ws), ws.device)
+
+    def _noise(self, mode: NoiseMode | None, random: Randomness) -> AbstractNoise:
+        if mode is None:
+            mode = "random" if self.training else "const"
+        sources: dict[str, AbstractNoise] = {"const": ConstantNoise(), "random": random.noise, "none": NoNoise()}
+        if mode not in sources:
+            raise ValueError(f'noise_mode is "const", "random" or "none", not {mode!r}.')
+        return sources[mode]

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What callers of a generator get wrong, told in a sentence before anything is computed.
+
+Values are looked at in eval mode only: in training they would make the device wait.
+"""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from training.generator import Generator
+
+
+def codes(G: "Generator", z: Tensor) -> None:
+    _floats(G, z, "z", (None, G.z_dim), f"one row of {G.z_dim} numbers per picture")
+
+
+def styles(G: "Generator", ws: Tensor) -> None:
+    _floats(G, ws, "ws", (None, G.num_ws, G.w_dim), "what G.mapping returns")
+
+
+def labels(G: "Generator", c: Tensor, batch: int) -> None:
+    help_text = f"one camera label of {G.c_dim} numbers for each of the {batch} pictures"
+    _floats(G, c, "c", (batch, G.c_dim), help_text)
+
+
+def points(G: "Generator", xyz: Tensor, batch: int) -> None:
+    _floats(G, xyz, "points", (batch, None, 3), "canonical points [N, M, 3]")
+
+
+def cameras(G: "Generator", c: Tensor) -> None:
+    """Whether pictures can be taken with these labels at all."""
+    if G.training:
+        return
+    focal = c[:, [16, 20]]
+    if not bool((focal.abs() > 1e-6).all()):
+        raise ValueError(
+            "A camera label has focal length 0 (numbers 16 and 20), so it projects nothing. Heads have 4.2647; "
+            "intrinsics are in units of the picture's size."
+        )
+    inside = c[:, [3, 7, 11]].abs().amax(dim=1) < G.field.box_size / 2
+    if bool(inside.any()):
+        raise ValueError(
+            f"Camera {int(inside.nonzero()[0])} stands inside the box of side {G.field.box_size:g} that it should look "
+            "at. Heads are seen from 2.7 units away; was a world-to-camera pose given for a camera-to-world one?"
+        )
+
+
+def _floats(G: "Generator", x: Tensor, name: str, shape: tuple[int | None, ...], what: str) -> None:
+    if len(x.shape) != len(shape) or any(want not in (None, have) for want, have in zip(shape, x.shape, strict=True)):
+        wanted = ", ".join("any" if size is None else str(size) for size in shape)
+        raise ValueError(f"{name} must be [{wanted}] ({what}), not {list(x.shape)}.")
+    parameter = next(G.parameters())
+    if not x.is_floating_point():
+        raise ValueError(f"{name} must be floating point like the weights ({parameter.dtype}), not {x.dtype}.")
+    if x.device != parameter.device:
+        raise ValueError(f"{name} is on {x.device}, the weights are on {parameter.device}: move one with .to(...).")
+    if not G.training and not bool(torch.isfinite(x).all()):
+        raise ValueError(f"{name} has numbers that are not finite (NaN or infinity).")

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small picture with features to a large one: two synthesis blocks whose layers all share the last style."""
+
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.networks.noise import AbstractNoise
+from training.networks.synthesis import Block
+
+
+def resize(
+    image: Float[Tensor, "batch channels h w"], size: int, antialias: bool = True
+) -> Float[Tensor, "batch channels size size"]:
+    """Bilinear, pixel centres aligned; with antialias the filter widens when the picture shrinks. In float32."""
+    if image.shape[2:] == (size, size):
+        return image
+    return F.interpolate(image, (size, size), mode="bilinear", align_corners=False, antialias=antialias)
+
+
+@final
+class SuperResolution(nn.Module):
+    """The raw picture and its feature maps, brought to `in_resolution`, then through two blocks."""
+
+    def __init__(
+        self,
+        in_resolution: int,
+        out_resolution: int,
+        *,
+        in_channels: int,
+        widths: tuple[int, int],
+        image_channels: int,
+        w_dim: int,
+        antialias: bool = True,
+        dtype: torch.dtype = torch.float32,
+        clamp: float | None = None,
+    ) -> None:
+        super().__init__()
+        factor = out_resolution // in_resolution
+        if in_resolution * factor != out_resolution or factor not in (2, 4):
+            raise ValueError(
+                f"Super-resolution enlarges 2 or 4 times, but {in_resolution} -> {out_resolution} was asked. Choose an "
+                f"input of {out_resolution // 2} or {out_resolution // 4} pixels."
+            )
+        self.in_resolution = in_resolution
+        self.antialias = antialias
+        shared = {"w_dim": w_dim, "dtype": dtype, "clamp": clamp}
+        self.block0 = Block(
+            in_channels,
+            widths[0],
+            image_channels,
+            name="superresolution/0",
+            resolution=out_resolution // 2,
+            up=factor // 2,
+            **shared,
+        )
+        self.block1 = Block(
+            widths[0], widths[1], image_channels, name="superresolution/1", resolution=out_resolution, **shared
+        )
+
+    def forward(
+        self,
+        raw: Float[Tensor, "batch channels h w"],
+        features: Float[Tensor, "batch features h w"],
+        w: Float[Tensor, "batch w_dim"],
+        noise: AbstractNoise,
+    ) -> Float[Tensor, "batch channels size size"]:
+        ws = w[:, None].expand(-1, 3, -1)
+        x, image = (resize(part, self.in_resolution, self.antialias) for part in (features, raw))
+        x, image = self.block0(x, image, ws, noise)
+        return self.block1(x, image, ws, noise)[1]

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two passes along every ray: evenly spread samples, then as many again where the first pass saw something.
+
+`bins` says which strata and which importance density are meant:
+  exact      S strata of (far - near) / S fill the range; every weight stands for its own interval.
+  published  strata of (far - near) / (S - 1), the last one beyond `far`; weights stand half a step too near.
+             The published models were trained with it.
+"""
+
+from typing import Literal, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from torch_utils.ops.composite import composite
+from torch_utils.ops.importance_depths import importance_depths, merge_depths
+from training.fields.base import FieldSamples
+from training.rendering.base import AbstractRenderer, Rays, Scene, Seen
+from training.rendering.draws import AbstractDraws
+from training.rendering.limits import box_limits
+
+Bins = Literal["exact", "published"]
+Spacing = Literal["depth", "disparity"]
+
+_HIDDEN_DENSITY = -1000.0  # Softplus of it is exactly zero.
+
+
+@final
+class ImportanceMarcher(AbstractRenderer):
+    """Stratified and importance samples, composited together."""
+
+    def __init__(
+        self,
+        *,
+        near: float | None,  # None: where a ray enters and leaves the box of the field.
+        far: float | None,
+        num_coarse: int,
+        num_fine: int,
+        bins: Bins,
+        spacing: Spacing,
+        empty: float,  # The features of a ray that meets nothing.
+        memory_budget: int,  # Bytes that the samples of one chunk of rays may take, about, while no gradient is kept.
+    ) -> None:
+        if (near is None) != (far is None):
+            raise ValueError("Give both near and far, or neither: then both follow from the box of the field.")
+        if near is not None and not 0 <= near < far:
+            raise ValueError(f"Rays start at near and end at far, but near = {near} and far = {far}.")
+        self.near = near
+        self.far = far
+        self.num_coarse = num_coarse
+        self.num_fine = num_fine
+        self.bins: Bins = bins
+        self.spacing: Spacing = spacing
+        self.empty = empty
+        self.memory_budget = memory_budget
+
+    def render(self, scene: Scene, rays: Rays, draws: AbstractDraws, density_noise: float = 0.0) -> Seen:
+        num_rays = rays.origins.shape[1]
+        chunk = num_rays
+        if scene.warp.allows_chunks and not torch.is_grad_enabled():
+            chunk = min(self._rays_in_budget(scene, len(rays.origins)), num_rays)
+        parts = []
+        for start in range(0, num_rays, chunk):
+            stop = min(start + chunk, num_rays)
+            part = Rays(*(x[:, start:stop] for x in rays))
+            parts.append(self._render(scene, part, draws, density_noise, start))
+        return parts[0] if len(parts) == 1 else Seen(*(torch.cat(x, dim=1) for x in zip(*parts, strict=True)))
+
+    def _rays_in_budget(self, scene: Scene, batch: int) -> int:
+        # A sample is held as point, as features of the planes and of the decoder, and a second time when passes merge.
+        bytes_per_sample = 4 * (3 + 4 * scene.field.num_channels)
+        return max(self.memory_budget // (batch * (self.num_coarse + self.num_fine) * bytes_per_sample), 1)
+
+    def _render(self, scene: Scene, rays: Rays, draws: AbstractDraws, density_noise: float, start: int) -> Seen:
+        stop = start + rays.origins.shape[1]
+
+        def look(depths: Tensor, what: str) -> FieldSamples:
+            samples = _look(scene, rays, depths)
+            if density_noise == 0:
+                return samples
+            noise = draws.normal(f"density/{what}", start, stop, depths.shape[-1], depths)
+            return FieldSamples(samples.density + density_noise * noise, samples.features)
+
+        near, far, meets = self._limits(scene, rays)
+        depths = self._strata(near, far, draws.strata(start, stop, self.num_coarse, rays.origins))
+        samples = look(depths, "coarse")
+        if self.num_fine:
+            with torch.no_grad():
+                _, _, weights = composite(samples.features.detach()[..., :1], samples.density.detach(), depths)
+                u = draws.importance(start, stop, self.num_fine, depths)
+                pairing = "shifted" if self.bins == "published" else "exact"
+                fine_depths = importance_depths(depths, weights, u, pairing)
+            depths, samples = _merge(depths, samples, fine_depths, look(fine_depths, "fine"))
+        density = samples.density
+        if meets is not None:
+            density = torch.where(meets[..., None], density, _HIDDEN_DENSITY)
+        features, depth, weights = composite(samples.features, density, depths)
+        opacity = weights.sum(-1)
+        if self.empty != 0:
+            features = features + self.empty * (1 - opacity[..., None])
+        return Seen(features, depth, opacity)
+
+    def _limits(self, scene: Scene, rays: Rays) -> tuple[Tensor, Tensor, Tensor | None]:
+        if self.near is not None:
+            near, far = (torch.full_like(rays.origins[..., 0], limit) for limit in (self.near, self.far))
+            return near, far, None
+        near, far, meets = box_limits(rays.origins, rays.directions, scene.field.box_size)
+        # A ray that misses gets some range; what is there is hidden.
+        return torch.where(meets, near, 0.0), torch.where(meets, far, scene.field.box_size), meets
+
+    def _strata(self, near: Tensor, far: Tensor, u: Tensor) -> Float[Tensor, "batch rays samples"]:
+        count = self.num_coarse
+        cells = count if self.bins == "exact" else count - 1
+        step = torch.arange(count, dtype=near.dtype, device=near.device)
+        share = ((step + u) / cells).expand(*near.shape, count)
+        near, far = near[..., None], far[..., None]
+        if self.spacing == "disparity":
+            return 1 / (1 / near * (1 - share) + 1 / far * share)
+        return near + (far - near) * share
+
+
+def _look(scene: Scene, rays: Rays, depths: Float[Tensor, "batch rays samples"]) -> FieldSamples:
+    """What the field says at these depths of the rays."""
+    points = rays.origins[:, :, None] + depths[..., None] * rays.directions[:, :, None]
+    warped = scene.warp(points, scene.codes)
+    density, features = scene.field.query(scene.state, warped.points.flatten(1, 2))
+    density = density.view_as(depths)
+    for shown in (warped.known, scene.field.visible(warped.points)):
+        if shown is not None:
+            density = torch.where(shown, density, _HIDDEN_DENSITY)
+    return FieldSamples(density, features.unflatten(1, depths.shape[1:]))
+
+
+def _merge(
+    depths_a: Tensor, samples_a: FieldSamples, depths_b: Tensor, samples_b: FieldSamples
+) -> tuple[Tensor, FieldSamples]:
+    depths, order = merge_depths(depths_a, depths_b)
+    density = torch.cat([samples_a.density, samples_b.density], dim=-1).gather(-1, order)
+    features = torch.cat([samples_a.features, samples_b.features], dim=-2)
+    features = features.gather(-2, order[..., None].expand(-1, -1, -1, features.shape[-1]))
+    return depths, FieldSamples(density, features)
