@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Learned corrections of the conditions under which a picture is rendered. `AbstractAdaptation` is the slot.
 
-In-the-wild crops show heads off centre, differently in each; PanoHead (An et al., 2023, 3.4) lets a small network move the
+Crops of found pictures show heads off centre; PanoHead (An et al., 2023, 3.4) lets a small network move the
 camera of every picture to where it seems to have stood.
 """
 

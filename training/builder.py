@@ -83,6 +83,7 @@ def build_generator(config: GeneratorConfig, c_dim: int = LABEL_DIM) -> Generato
         ),
         image_channels=config.channels,
         noise=sr.noise,
+        raw_after_first_block=sr.raw_after_first_block,
     )
     marcher = config.renderer
     renderer = ImportanceMarcher(

@@ -6,8 +6,8 @@
     c -> rays -> renderer(warp, field)     features, depth, opacity
     -> post                                background, raw picture, super-resolution
 
-It knows none of its slots in particular; builder.py fills them from a configuration. In eval mode a picture is a function of
-its inputs alone. Nothing is kept between calls.
+It knows none of its slots in particular; builder.py fills them from a configuration. In eval mode a picture is a
+function of its inputs alone. Nothing is kept between calls.
 """
 
 from typing import Any, Literal, final

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a generator and a critic consist of, slot by slot. builder.py makes the modules of it.
 
-Everything that decides the shape of a tensor or the value of a pixel stands here and is kept with the weights; what a run
-does with them (losses, schedules) stands elsewhere.
+Everything that decides the shape of a tensor or the value of a pixel stands here and is kept with the weights; what a
+run does with them (losses, schedules) stands elsewhere.
 """
 
 from typing import Literal
@@ -117,6 +117,9 @@ class SuperResolutionConfig(Config):
 
     noise: bool = False
     """Per-pixel noise in its layers."""
+
+    raw_after_first_block: bool = False
+    """The raw picture that is returned has the first block's added, if no size differs; some published models do so."""
 
     precision: Precision = "fp32"
     """In what its convolutions compute."""

@@ -2,7 +2,7 @@
 """Tensor names of the published checkpoints of PanoHead and EG3D, to and from ours.
 
 One table serves both directions: it gives the published name of each of our tensors. Two things differ besides names.
-The planes of a tri-grid are ordered (plane, feature, depth) there and (plane, depth, feature) here, where sampling reads
+The planes of a tri-grid are ordered (plane, feature, depth) there and (plane, depth, feature) here, as sampling reads
 them fastest. And the published files hold a copy of the resampling filter per layer, which is a constant here.
 """
 

@@ -14,8 +14,6 @@ from training.networks.superresolution import SuperResolution, resize
 from training.networks.synthesis import SynthesisNetwork
 from training.types import Codes
 
-Image = Float[Tensor, "batch channels h w"]
-
 
 class AbstractPost(nn.Module, ABC):
     """Feature image and opacity to the raw picture and the picture."""
@@ -27,7 +25,7 @@ class AbstractPost(nn.Module, ABC):
         opacity: Float[Tensor, "batch 1 h w"],
         codes: Codes,
         noise: AbstractNoise,
-    ) -> tuple[Image, Float[Tensor, "batch channels h w"]]:
+    ) -> tuple[Float[Tensor, "batch channels size size"], Float[Tensor, "batch channels h w"]]:
         """(picture, raw picture)."""
 
 
@@ -46,6 +44,7 @@ class ImagePost(AbstractPost):
         *,
         image_channels: int,
         noise: bool,
+        raw_after_first_block: bool,
     ) -> None:
         super().__init__()
         self.background = background
@@ -53,6 +52,7 @@ class ImagePost(AbstractPost):
         self.superresolution = superresolution
         self.image_channels = image_channels
         self.noise = noise
+        self.raw_after_first_block = raw_after_first_block
 
     def forward(
         self,
@@ -60,14 +60,17 @@ class ImagePost(AbstractPost):
         opacity: Float[Tensor, "batch 1 h w"],
         codes: Codes,
         noise: AbstractNoise,
-    ) -> tuple[Image, Float[Tensor, "batch channels h w"]]:
+    ) -> tuple[Float[Tensor, "batch channels size size"], Float[Tensor, "batch channels h w"]]:
         if self.background is not None:
             ws = fit_styles(codes.get("ws_bcg", codes["ws"]), self.background.num_ws)
             behind = resize(self.background(ws, noise), features.shape[-1], self.superresolution.antialias)
             features = torch.addcmul(features, 1 - opacity, behind)
         w = codes["ws"][:, -1]
         raw = features[:, : self.image_channels] if self.to_raw is None else self.to_raw(features, w)
-        return self.superresolution(raw, features, w, noise if self.noise else NoNoise()), raw
+        image, first = self.superresolution(raw, features, w, noise if self.noise else NoNoise())
+        if self.raw_after_first_block and first.shape == raw.shape:
+            raw = first
+        return image, raw
 
 
 def fit_styles(ws: Float[Tensor, "batch given w_dim"], num_ws: int) -> Float[Tensor, "batch num_ws w_dim"]:

@@ -67,8 +67,9 @@ class SuperResolution(nn.Module):
         features: Float[Tensor, "batch features h w"],
         w: Float[Tensor, "batch w_dim"],
         noise: AbstractNoise,
-    ) -> Float[Tensor, "batch channels size size"]:
+    ) -> tuple[Float[Tensor, "batch channels size size"], Float[Tensor, "batch channels hh ww"]]:
+        """The picture, and the one after the first block."""
         ws = w[:, None].expand(-1, 3, -1)
         x, image = (resize(part, self.in_resolution, self.antialias) for part in (features, raw))
-        x, image = self.block0(x, image, ws, noise)
-        return self.block1(x, image, ws, noise)[1]
+        x, first = self.block0(x, image, ws, noise)
+        return self.block1(x, first, ws, noise)[1], first
