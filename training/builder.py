@@ -21,7 +21,7 @@ from training.post import ImagePost
 from training.rendering.marching import ImportanceMarcher
 from training.warps.base import IdentityWarp
 
-_DTYPES: dict[Precision, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_DTYPES: dict[Precision, torch.dtype | None] = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 _EMPTY = {"zero": 0.0, "black": -1.0, "white": 1.0}
 
 

@@ -10,7 +10,7 @@ It knows none of its slots in particular; builder.py fills them from a configura
 function of its inputs alone. Nothing is kept between calls.
 """
 
-from typing import Any, Literal, final
+from typing import Any, final
 
 import torch
 from jaxtyping import Float, Int64
@@ -30,8 +30,6 @@ from training.rendering.draws import AbstractDraws, Drawn, MidCell
 from training.types import Rendering
 from training.warps.base import AbstractWarp
 
-NoiseMode = Literal["const", "random", "none"]
-
 
 @final
 class Randomness:
@@ -49,7 +47,10 @@ class Randomness:
 
 @final
 class Generator(nn.Module):
-    """Calling convention of EG3D: `mapping`, `synthesis`, `sample`, `sample_mixed`, and the call itself."""
+    """Calling convention of EG3D: `mapping`, `synthesis`, `sample`, `sample_mixed`, and the call itself.
+
+    What callers pass is checked by hand, so that a mistake is told in a sentence.
+    """
 
     def __init__(
         self,
@@ -106,8 +107,8 @@ class Generator(nn.Module):
 
     def mapping(
         self,
-        z: Float[Tensor, "batch z_dim"],
-        c: Float[Tensor, "batch c_dim"],
+        z: Tensor,  # [N, z_dim]
+        c: Tensor,  # [N, c_dim]
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
     ) -> Float[Tensor, "batch num_ws w_dim"]:
@@ -118,7 +119,7 @@ class Generator(nn.Module):
         ws = w[:, None].expand(-1, self.num_ws, -1)
         return truncate(ws, self.mapping_network.w_avg, truncation_psi, truncation_cutoff)
 
-    def planes(self, ws: Float[Tensor, "batch num_ws w_dim"], noise_mode: NoiseMode | None = None) -> Tensor:
+    def planes(self, ws: Tensor, noise_mode: str | None = None) -> Tensor:
         """The field's prepared state, to be kept and passed back to `synthesis` for further views."""
         check.styles(self, ws)
         return self.field.prepare({"ws": ws}, self._noise(noise_mode, self._randomness(ws)))
@@ -128,10 +129,10 @@ class Generator(nn.Module):
 
     def synthesis(
         self,
-        ws: Float[Tensor, "batch num_ws w_dim"],
-        c: Float[Tensor, "batch c_dim"],
+        ws: Tensor,  # [N, num_ws, w_dim]
+        c: Tensor,  # [N, c_dim]
         neural_rendering_resolution: int | None = None,
-        noise_mode: NoiseMode | None = None,  # None: const in eval mode, random in train mode.
+        noise_mode: str | None = None,  # "const", "random", "none"; None: const in eval mode, random in train mode.
         ws_bcg: Float[Tensor, "batch num_ws w_dim"] | None = None,  # Styles of the background.
         planes: Tensor | None = None,
         *,
@@ -161,12 +162,12 @@ class Generator(nn.Module):
 
     def forward(
         self,
-        z: Float[Tensor, "batch z_dim"],
-        c: Float[Tensor, "batch c_dim"],
+        z: Tensor,  # [N, z_dim]
+        c: Tensor,  # [N, c_dim]
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
         neural_rendering_resolution: int | None = None,
-        noise_mode: NoiseMode | None = None,
+        noise_mode: str | None = None,
     ) -> Rendering:
         """Pictures of codes, conditioned on and seen by one camera, after the learned correction of it."""
         ws = self.mapping(z, c, truncation_psi, truncation_cutoff)
@@ -179,13 +180,13 @@ class Generator(nn.Module):
 
     def sample(
         self,
-        points: Float[Tensor, "batch points 3"],
-        directions: Float[Tensor, "batch points 3"] | None,
-        z: Float[Tensor, "batch z_dim"],
-        c: Float[Tensor, "batch c_dim"],
+        points: Tensor,  # [N, M, 3]
+        directions: Tensor | None,
+        z: Tensor,  # [N, z_dim]
+        c: Tensor,  # [N, c_dim]
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
-        noise_mode: NoiseMode | None = None,
+        noise_mode: str | None = None,
     ) -> dict[str, Tensor]:
         """Raw density "sigma" [N, M, 1] and features "rgb" at canonical points. Directions play no part."""
         ws = self.mapping(z, c, truncation_psi, truncation_cutoff)
@@ -193,10 +194,10 @@ class Generator(nn.Module):
 
     def sample_mixed(
         self,
-        points: Float[Tensor, "batch points 3"],
-        directions: Float[Tensor, "batch points 3"] | None,
-        ws: Float[Tensor, "batch num_ws w_dim"],
-        noise_mode: NoiseMode | None = None,
+        points: Tensor,  # [N, M, 3]
+        directions: Tensor | None,
+        ws: Tensor,  # [N, num_ws, w_dim]
+        noise_mode: str | None = None,
         planes: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """The same of given styles."""
@@ -210,7 +211,7 @@ class Generator(nn.Module):
     def _randomness(self, ws: Tensor) -> Randomness:
         return Randomness.fresh(len(ws), ws.device)
 
-    def _noise(self, mode: NoiseMode | None, random: Randomness) -> AbstractNoise:
+    def _noise(self, mode: str | None, random: Randomness) -> AbstractNoise:
         if mode is None:
             mode = "random" if self.training else "const"
         sources: dict[str, AbstractNoise] = {"const": ConstantNoise(), "random": random.noise, "none": NoNoise()}

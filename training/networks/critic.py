@@ -28,7 +28,7 @@ class ResidualBlock(nn.Module):
         out_channels: int,
         *,
         image_channels: int | None = None,  # Of the picture that the first block of a tower reads.
-        dtype: torch.dtype = torch.float32,
+        dtype: torch.dtype | None = None,  # Of the convolutions; None: of the weights.
         clamp: float | None = None,
     ) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class ResidualBlock(nn.Module):
         self.skip = Conv(in_channels, out_channels, 1, bias=False, down=2)
 
     def forward(self, x: Float[Tensor, "batch inputs h w"]) -> Float[Tensor, "batch outputs hh ww"]:
-        x = x.to(self.dtype)
+        x = x.to(self.dtype or self.conv0.weight.dtype)
         if self.from_image is not None:
             x = self.from_image(x)
         return self.skip(x, gain=_SKIP_GAIN) + self.conv1(self.conv0(x), gain=_SKIP_GAIN)
@@ -58,7 +58,7 @@ class Tower(nn.Module):
         *,
         channel_base: int = 32768,
         channel_max: int = 512,
-        dtypes: dict[int, torch.dtype] | None = None,  # By resolution; float32 where none is given.
+        dtypes: dict[int, torch.dtype | None] | None = None,  # By resolution; that of the weights where none is given.
         clamp: float | None = None,
     ) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class Tower(nn.Module):
                 channels_at(size, channel_base, channel_max),
                 channels_at(size // 2, channel_base, channel_max),
                 image_channels=image_channels if size == resolution else None,
-                dtype=(dtypes or {}).get(size, torch.float32),
+                dtype=(dtypes or {}).get(size),
                 clamp=clamp,
             )
             for size in self.resolutions

@@ -35,7 +35,7 @@ class SuperResolution(nn.Module):
         image_channels: int,
         w_dim: int,
         antialias: bool = True,
-        dtype: torch.dtype = torch.float32,
+        dtype: torch.dtype | None = None,
         clamp: float | None = None,
     ) -> None:
         super().__init__()

@@ -39,7 +39,7 @@ class Block(nn.Module):
         w_dim: int,
         resolution: int,
         up: int = 2,
-        dtype: torch.dtype = torch.float32,
+        dtype: torch.dtype | None = None,  # Of the convolutions; None: of the weights.
         clamp: float | None = None,
     ) -> None:
         super().__init__()
@@ -72,10 +72,10 @@ class Block(nn.Module):
         noise: AbstractNoise,
     ) -> tuple[Float[Tensor, "batch outputs hh ww"], Float[Tensor, "batch channels hh ww"]]:
         if self.conv0 is None:
-            x = self.const.to(self.dtype)[None].expand(len(ws), -1, -1, -1)
+            x = self.const.to(self.dtype or self.const.dtype)[None].expand(len(ws), -1, -1, -1)
             x = x.contiguous(memory_format=torch.channels_last)
         else:
-            x = self.conv0(x.to(self.dtype), ws[:, 0], noise)
+            x = self.conv0(x.to(self.dtype or x.dtype), ws[:, 0], noise)
         x = self.conv1(x, ws[:, -2], noise)
         y = self.to_image(x, ws[:, -1])
         if image is not None:
@@ -96,7 +96,7 @@ class SynthesisNetwork(nn.Module):
         w_dim: int,
         channel_base: int = 32768,
         channel_max: int = 512,
-        dtype: torch.dtype = torch.float32,
+        dtype: torch.dtype | None = None,  # Of the convolutions; None: of the weights.
         clamp: float | None = None,
     ) -> None:
         super().__init__()
