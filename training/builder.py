@@ -141,7 +141,15 @@ def build_critic(
         group_size=config.group_size,
         clamp=config.clamp,
     )
-    return Discriminator(config, c_dim=c_dim, resolution=resolution, tower=tower, mask_tower=mask_tower, head=head)
+    return Discriminator(
+        config,
+        c_dim=c_dim,
+        resolution=resolution,
+        image_channels=image_channels,
+        tower=tower,
+        mask_tower=mask_tower,
+        head=head,
+    )
 
 
 def _require_power_of_two(size: int, what: str) -> None:

@@ -24,12 +24,21 @@ class Discriminator(nn.Module):
     """Score of pictures under conditions."""
 
     def __init__(
-        self, config: CriticConfig, *, c_dim: int, resolution: int, tower: Tower, mask_tower: Tower | None, head: Head
+        self,
+        config: CriticConfig,
+        *,
+        c_dim: int,
+        resolution: int,
+        image_channels: int,
+        tower: Tower,
+        mask_tower: Tower | None,
+        head: Head,
     ) -> None:
         super().__init__()
         self.config = config
         self.c_dim = c_dim
         self.img_resolution = resolution
+        self.img_channels = image_channels
         self.tower = tower
         self.mask_tower = mask_tower
         self.head = head

@@ -40,9 +40,9 @@ class Randomness:
         self.draws = Drawn(seed, f"{purpose}/rays", indices)
 
     @staticmethod
-    def fresh(batch: int, device: torch.device) -> "Randomness":
+    def fresh(ws: Tensor) -> "Randomness":
         """From PyTorch's own generator, for callers who count no images."""
-        return Randomness(int(torch.randint(2**62, ()).item()), "fresh", torch.arange(batch, device=device))
+        return Randomness(int(torch.randint(2**62, ()).item()), "fresh", torch.arange(len(ws), device=ws.device))
 
 
 @final
@@ -122,7 +122,7 @@ class Generator(nn.Module):
     def planes(self, ws: Tensor, noise_mode: str | None = None) -> Tensor:
         """The field's prepared state, to be kept and passed back to `synthesis` for further views."""
         check.styles(self, ws)
-        return self.field.prepare({"ws": ws}, self._noise(noise_mode, self._randomness(ws)))
+        return self.field.prepare({"ws": ws}, self._noise(noise_mode, ws, None))
 
     # ------------------------------------------------------------------------------------------------------------------
     # Pictures.
@@ -143,11 +143,12 @@ class Generator(nn.Module):
         check.styles(self, ws)
         check.labels(self, c, len(ws))
         check.cameras(self, c)
-        random = randomness or self._randomness(ws)
-        noise = self._noise(noise_mode, random)
+        if randomness is None and self.training:
+            randomness = Randomness.fresh(ws)
+        noise = self._noise(noise_mode, ws, randomness)
         codes = {"ws": ws} if ws_bcg is None else {"ws": ws, "ws_bcg": ws_bcg}
         state = self.field.prepare(codes, noise) if planes is None else planes
-        draws: AbstractDraws = random.draws if randomness or self.training else MidCell()
+        draws: AbstractDraws = MidCell() if randomness is None else randomness.draws
 
         size = neural_rendering_resolution or self.neural_rendering_resolution
         origins, directions = rays(camera_from_label(c[:, :25]), size)
@@ -208,13 +209,11 @@ class Generator(nn.Module):
 
     # ------------------------------------------------------------------------------------------------------------------
 
-    def _randomness(self, ws: Tensor) -> Randomness:
-        return Randomness.fresh(len(ws), ws.device)
-
-    def _noise(self, mode: str | None, random: Randomness) -> AbstractNoise:
+    def _noise(self, mode: str | None, ws: Tensor, randomness: Randomness | None) -> AbstractNoise:
         if mode is None:
             mode = "random" if self.training else "const"
-        sources: dict[str, AbstractNoise] = {"const": ConstantNoise(), "random": random.noise, "none": NoNoise()}
-        if mode not in sources:
+        if mode == "random":
+            return (randomness or Randomness.fresh(ws)).noise
+        if mode not in ("const", "none"):
             raise ValueError(f'noise_mode is "const", "random" or "none", not {mode!r}.')
-        return sources[mode]
+        return ConstantNoise() if mode == "const" else NoNoise()

@@ -19,7 +19,7 @@ from training.cameras import (
     look_at,
     position_from_hv,
 )
-from training.official_names import from_official, to_official
+from training.pretrained.official_names import from_official, to_official
 from training.types import Camera
 
 RENDERING = {

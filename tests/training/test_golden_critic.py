@@ -6,7 +6,7 @@ import torch
 
 from tests.training.golden import C0, C1, INIT, RENDERING, normals, uniforms, with_golden_weights
 from training.builder import build_critic, build_generator
-from training.official_config import PANOHEAD, critic_config, generator_config
+from training.pretrained.official_config import PANOHEAD, critic_config, generator_config
 
 LABELS = torch.cat([C0, C1])
 GOLDEN = {

@@ -11,7 +11,7 @@ from tests.training.golden import C0, C1, INIT, RENDERING, normals, numbers, uni
 from torch_utils.ops import forced
 from training.builder import build_generator
 from training.generator import Generator
-from training.official_config import EG3D, PANOHEAD, generator_config
+from training.pretrained.official_config import EG3D, PANOHEAD, generator_config
 
 Golden = dict[str, list[float]]
 SETTINGS = {

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a computation costs, without computing it: operations and peak memory from shapes alone.
+
+The computation runs on fake tensors, which have shapes and no data. Operations are those of convolutions and matrix
+products, two for a multiplication with its addition. Memory is of all tensors that live at once, those of gradients
+included; what libraries use as scratch space is not seen.
+"""
+
+import weakref
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, final
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
+
+
+class Cost(NamedTuple):
+    """Of one call."""
+
+    flops_by_module: dict[str, int]  # By path, of modules that were called.
+    peak_bytes: int  # Beyond what was there before.
+
+
+def cost_of(make: Callable[[], tuple[ModuleT, Callable[[], Any]]]) -> tuple[ModuleT, Cost]:
+    """`make` builds a module and a call of it; both happen without data. The module is returned, of fake tensors."""
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.random.fork_rng(devices=[]):
+        module, call = make()
+        # Autograd, if wanted, is a part of the call: the modes see the operators below it.
+        counter, memory = FlopCounterMode(display=False), _PeakMemory()
+        by_module = _count_by_module(module, counter)
+        with counter, memory:
+            call()
+    return module, Cost(by_module, memory.peak_bytes)
+
+
+def _count_by_module(module: torch.nn.Module, counter: FlopCounterMode) -> dict[str, int]:
+    """Filled while the modules are called. What happens in a backward pass is nobody's."""
+    flops: dict[str, int] = {}
+
+    def enter(name: str) -> None:
+        flops[name] = flops.get(name, 0) - counter.get_total_flops()
+
+    def leave(name: str) -> None:
+        flops[name] += counter.get_total_flops()
+
+    for name, part in module.named_modules():
+        part.register_forward_pre_hook(lambda *_, name=name: enter(name))
+        part.register_forward_hook(lambda *_, name=name: leave(name))
+    return flops
+
+
+@final
+class _PeakMemory(TorchDispatchMode):
+    """Adds a storage when an operator makes it, and takes it away when the last tensor that shares it is gone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.peak_bytes = 0
+        self._live_bytes = 0
+        self._sizes: dict[int, int] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, torch.Tensor):
+                self._count(tensor.untyped_storage())
+        return result
+
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        key = storage._cdata
+        if key in self._sizes:
+            return
+        self._sizes[key] = storage.nbytes()
+        self._live_bytes += storage.nbytes()
+        self.peak_bytes = max(self.peak_bytes, self._live_bytes)
+        weakref.finalize(storage, self._forget, key)
+
+    def _forget(self, key: int) -> None:
+        self._live_bytes -= self._sizes.pop(key)

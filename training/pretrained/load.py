@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files of networks to modules, whoever wrote the file."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from torch_utils.checkpoint import CheckpointError
+from training.discriminator import Discriminator
+from training.generator import Generator
+from training.pretrained import network_file, official_file
+from training.pretrained.sources import find
+
+
+def load_generator(source: str | Path, device: torch.device | str = "cpu") -> Generator:
+    """The averaged generator (G_ema) of a source, or the plain one where there is no other, in eval mode."""
+    return _pick(source, ("G_ema", "G"), Generator, "generator").to(device)
+
+
+def load_discriminator(source: str | Path, device: torch.device | str = "cpu") -> Discriminator:
+    """The critic of a source, in eval mode."""
+    return _pick(source, ("D",), Discriminator, "discriminator").to(device)
+
+
+def load_networks(source: str | Path) -> dict[str, nn.Module]:
+    """All networks of a source by name: G_ema, G, D."""
+    path = find(source)
+    readers = {".safetensors": network_file.load_networks, ".pkl": official_file.load_networks}
+    if path.suffix.lower() not in readers:
+        raise CheckpointError(
+            f"{path}: networks are read from {' and '.join(readers)} files, not from {path.suffix or 'such a one'}"
+        )
+    return readers[path.suffix.lower()](path)
+
+
+def _pick(source: str | Path, names: tuple[str, ...], kind: type, what: str) -> nn.Module:
+    networks = load_networks(source)
+    for name in names:
+        if isinstance(networks.get(name), kind):
+            return networks[name]
+    raise CheckpointError(f"{source}: holds no {what}, only {', '.join(networks) or 'nothing'}")

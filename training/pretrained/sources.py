@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a user may write where networks are wanted, to the one file that is meant."""
+
+import re
+from pathlib import Path
+
+from dnnlib.download import FetchError, fetch
+from dnnlib.text import nearest
+from torch_utils.checkpoint import CheckpointError
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+NETWORKS_GLOB = "networks-*.safetensors"  # In the folder of a run; the number in the name is of images, padded.
+
+
+def find(source: str | Path) -> Path:
+    """The file that `source` means."""
+    text = str(source)
+    try:
+        if re.match(r"(https?|file)://", text):
+            url, _, sha256 = text.partition("#sha256=")
+            return fetch(url, sha256 or None)
+    except FetchError as error:
+        raise CheckpointError(str(error)) from None
+    path = Path(text)
+    if path.is_dir():
+        return _newest(path)
+    if path.is_file():
+        return path
+    shipped = MODELS / f"{text}.safetensors"
+    if "/" not in text and shipped.is_file():
+        return shipped
+    names = sorted(file.stem for file in MODELS.glob("*.safetensors"))
+    close = nearest(text, names)
+    hint = f" Did you mean {close!r}?" if close else f" Shipped models: {', '.join(names)}." if names else ""
+    raise CheckpointError(
+        f"{text}: there is no such file, folder or shipped model.{hint} Give a .safetensors or .pkl file, the folder "
+        "of a run, or a URL."
+    )
+
+
+def _newest(folder: Path) -> Path:
+    files = sorted(folder.glob(NETWORKS_GLOB))
+    if not files:
+        raise CheckpointError(
+            f"{folder}: is a folder without {NETWORKS_GLOB}; the run has saved no networks yet, or it is no run"
+        )
+    return files[-1]
