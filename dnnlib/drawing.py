@@ -7,6 +7,7 @@ canvas are pixels, x to the right, y down, with (0, 0) in the upper left corner.
 
 import functools
 import math
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ FAINT: Color = (232, 233, 235)
 MUTED: Color = (112, 118, 128)
 ALARM: Color = (190, 40, 36)
 
+_GLYPHS = frozenset(map(chr, range(32, 127))) | frozenset("°±…")  # Of the font within Pillow.
 _SMOOTH = 3  # Canvas pixels are drawn as 3 x 3 and averaged, since Pillow's lines have stairs.
 _GAP = 4
 _LABEL_SIZE = 12
@@ -100,7 +102,13 @@ class Canvas:
         self, position: Point, text: str, size: float = _LABEL_SIZE, color: Color = INK, anchor: str = "la"
     ) -> None:
         """One line. The anchor says which point of it is at the position: l, m, r across and a, m, s down."""
-        self._draw.text(_scaled([position])[0], text, _rgba(color, 1), _font(size * _SMOOTH), anchor=anchor)
+        self._draw.text(_scaled([position])[0], printable(text), _rgba(color, 1), _font(size * _SMOOTH), anchor=anchor)
+
+    def paste(self, picture: Picture, left: int, top: int) -> None:
+        """A picture, pixel for pixel."""
+        # Enlarged by whole pixels, so that averaging gives them back.
+        large = as_rgb(picture).repeat(_SMOOTH, axis=0).repeat(_SMOOTH, axis=1)
+        self._image.paste(Image.fromarray(large), (left * _SMOOTH, top * _SMOOTH))
 
     def picture(self) -> RGBPicture:
         """What is on the canvas."""
@@ -185,6 +193,13 @@ def as_rgb(picture: Picture) -> RGBPicture:
     return np.rint(ground + (picture[..., :3] - ground) * alpha).astype(np.uint8)
 
 
+def printable(text: str) -> str:
+    """The text in letters that the built-in font has; accents are dropped, and what it does not know becomes "?"."""
+    plain = unicodedata.normalize("NFKD", text.replace("ß", "ss"))
+    kept = (c for c in plain if not unicodedata.combining(c))
+    return "".join(c if c in _GLYPHS else "?" for c in kept)
+
+
 def text_width(text: str, size: float) -> float:
     """Pixels that a line of text is wide."""
     return _font(size).getlength(text)
@@ -192,10 +207,11 @@ def text_width(text: str, size: float) -> float:
 
 def fitted_text(text: str, width: float, size: float) -> str:
     """The text, its middle left out where it is too wide. Names of files differ at their ends."""
+    text = printable(text)
     kept, shown = len(text), text
     while kept > 1 and text_width(shown, size) > width:
         kept -= 1
-        shown = text[: kept // 2] + "…" + text[len(text) - (kept - kept // 2) :]
+        shown = text[: kept // 2] + "..." + text[len(text) - (kept - kept // 2) :]
     return shown
 
 
