@@ -13,7 +13,6 @@ only where the operands are; who follows rays should shorten steps a little and 
 training/data/synthetic/solid.py writes tables with names instead of numbers.
 """
 
-import math
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -79,15 +78,17 @@ NUM_COLUMNS = 18 + NUM_PARAMETERS
 
 
 def distance(
-    points: Tensor,  # [P, 3], float32
-    table: Tensor,  # [rows, NUM_COLUMNS], float32
+    points: Tensor,  # [P, 3], float32; float64 is always served by the reference
+    table: Tensor,  # [rows, NUM_COLUMNS], of the same type
 ) -> tuple[Tensor, Tensor]:  # distance [P], layer [P]: int32, the visible layer that is nearest
-    """Signed distance of the solid at points, and which layer it is; of equal ones the first. Points have no gradient.
+    """Signed distance of the solid at points, and which layer it is; of equal ones the first.
 
-    Points that are neighbours in the list should be neighbours in space: work is left out a block at a time.
+    The reference has gradients, the native kernel has none. Points that are neighbours in the list should be neighbours
+    in space: work is left out a block at a time.
     """
     _check(points, table)
-    if not native.serves("distance_field", points):
+    # Meta tensors have shapes but no rows that the reference could read.
+    if points.device.type != "meta" and (points.dtype != torch.float32 or not native.serves("distance_field", points)):
         return reference(points, table)
     return torch.ops.fullhead.distance_field(points, table)
 
@@ -114,9 +115,10 @@ def _check(points: Tensor, table: Tensor) -> None:
             f"distance_field: shapes must be points [P, 3] and table [rows, {NUM_COLUMNS}], got {list(points.shape)} "
             f"and {list(table.shape)}."
         )
-    if points.dtype != torch.float32 or table.dtype != torch.float32:
+    if points.dtype not in (torch.float32, torch.float64) or table.dtype != points.dtype:
         raise ValueError(
-            f"distance_field: points and table must be float32, got {points.dtype} and {table.dtype}; convert them."
+            f"distance_field: points and table must both be float32 or both be float64, got {points.dtype} and "
+            f"{table.dtype}; convert them."
         )
 
 
@@ -172,7 +174,7 @@ def _smooth_min(a: Tensor, b: Tensor, blend: float) -> Tensor:
 
 
 def _ellipsoid(x: Tensor, y: Tensor, z: Tensor, p: tuple[float, ...]) -> Tensor:
-    """Parameters: three radii. (|x/r| - 1) over its own slope; towards the centre that goes over to the least radius."""
+    """Parameters: three radii. (|x/r| - 1) over its own slope, for which the least radius stands in at the centre."""
     u, v, w = x / p[0], y / p[1], z / p[2]
     k0 = _length(u, v, w)
     k1 = _length(u / p[0], v / p[1], w / p[2])
@@ -250,7 +252,7 @@ def ellipsoid_slope(radii: tuple[float, ...]) -> float:
 
 def waves_slope(amplitude: float, frequency: tuple[float, ...]) -> float:
     """A bound of the slope of `_waves`."""
-    return abs(amplitude) * math.hypot(*frequency)
+    return abs(amplitude) * max(map(abs, frequency))
 
 
 # --- Registered operator ----------------------------------------------------------------------------------------------

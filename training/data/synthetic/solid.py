@@ -22,7 +22,7 @@ from torch import Tensor
 
 from torch_utils.ops.distance_field import Join, Kind, Row, ellipsoid_slope, waves_slope
 
-Vector = Sequence[float]  # three numbers, world
+Vector = Sequence[int | float]  # three numbers, world
 Rotation = Sequence[Vector]  # R_world_shape, row by row
 
 
