@@ -64,7 +64,7 @@ class Plot:
             x, y = self.at(self.x.low, value)
             self.canvas.line([(x - 4, y), (x, y)], MUTED)
             self.canvas.text((x - 7, y), self.y.tick_text(value), 11, MUTED, "rm")
-        self.canvas.text((self.box.left - 44, self.box.top - 22), self.y.title, 12, INK, "ls")
+        self.canvas.text((self.box.left - 7, self.box.top - 16), self.y.title, 12, INK, "rs")
 
 
 def bar_chart(
@@ -83,10 +83,10 @@ def bar_chart(
     top = int(max(counts.max(initial=0), 1))
     box = Box(56, 42, width - 20, height - 44)
     plot = Plot(canvas, box, x, Axis("", 0, top, ()))
-    for share in (0.5, 1.0):
-        left, y = plot.at(x.low, top * share)
+    for count in {top // 2, top} - {0}:
+        left, y = plot.at(x.low, count)
         canvas.line([(left, y), (box.right, y)], FAINT)
-        canvas.text((left - 7, y), format_count(top * share), 11, MUTED, "rm")
+        canvas.text((left - 7, y), format_count(count), 11, MUTED, "rm")
     for i, count in enumerate(counts):
         if count:
             _bar(canvas, plot.area(edges[i], 0, edges[i + 1], count), color)

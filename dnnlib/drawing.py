@@ -220,6 +220,21 @@ def _font(size: float) -> ImageFont.FreeTypeFont:
     return ImageFont.load_default(size)
 
 
+def wrapped(text: str, width: float, size: float) -> list[str]:
+    """The text in lines of at most that width, broken at spaces. Its own line breaks stay."""
+    lines = []
+    for paragraph in text.splitlines():
+        line = ""
+        for word in paragraph.split():
+            longer = f"{line} {word}" if line else word
+            if line and text_width(printable(longer), size) > width:
+                lines.append(line)
+                longer = word
+            line = longer
+        lines.append(fitted_text(line, width, size))
+    return lines
+
+
 def _scaled(points: Sequence[Point]) -> list[Point]:
     return [(x * _SMOOTH, y * _SMOOTH) for x, y in points]
 

@@ -52,12 +52,14 @@ def with_up(cameras: CameraSet, up: Up) -> CameraSet:
     if up != "cameras":
         return turned(cameras, _NEW_AXES[up])
     direction = up_of_cameras(cameras.T_world_cam)
+    if direction is None:
+        raise CameraFileError("the cameras do not agree on what is up; name the axis that is, with --up")
     listed = ", ".join(f"{value:+.3f}" for value in direction)
     return turned(cameras, _rotation_to_y(direction)).noted(f"up in the pictures is ({listed}) in the file, now +y")
 
 
-def up_of_cameras(T_world_cam: Float[np.ndarray, "n 4 4"]) -> Float[np.ndarray, "3"]:
-    """The direction that is level in no picture: image rows of cameras without roll are all at right angles to it."""
+def up_of_cameras(T_world_cam: Float[np.ndarray, "n 4 4"]) -> Float[np.ndarray, "3"] | None:
+    """What the pictures have up, if they agree: image rows of cameras without roll are all at right angles to it."""
     right, down = T_world_cam[:, :3, 0], T_world_cam[:, :3, 1]
     mean_up = -down.mean(axis=0)
     spread, axes = np.linalg.eigh(right.T @ right / len(right))
@@ -67,9 +69,7 @@ def up_of_cameras(T_world_cam: Float[np.ndarray, "n 4 4"]) -> Float[np.ndarray, 
     else:
         up = axes[:, 0] * np.sign(axes[:, 0] @ mean_up)
     length = np.linalg.norm(up)
-    if length < 1e-6:
-        raise CameraFileError("the cameras do not agree on what is up; name the axis that is, with --up")
-    return up / length
+    return up / length if length > 1e-6 else None
 
 
 def with_front(cameras: CameraSet, azimuth_rad: float) -> CameraSet:

@@ -51,7 +51,7 @@ class View(NamedTuple):
 
 ABOVE = View(
     "Cameras from above",
-    "nose = +z = azimuth 0; faces belong at the bottom, backs of heads at the top",
+    "faces belong at the bottom, backs at the top; on the right noses point to the left, on the left to the right",
     np.array([1.0, 0, 0]),
     np.array([0, 0, 1.0]),
     draw_from_above,
