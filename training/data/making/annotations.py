@@ -66,7 +66,7 @@ def read_landmarks(path: str | Path) -> tuple[dict[str, Landmarks], list[Problem
 
 
 def read_boxes(
-    path: str | Path, pose_signs: tuple[float, float, float] = (1, 1, 1)
+    path: str | Path, pose_signs: tuple[float, float, float] = (1.0, 1.0, 1.0)
 ) -> tuple[dict[str, Annotation], list[Problem]]:
     """Boxes and views by the stems of pictures, and the entries that are neither. Signs are of yaw, pitch and roll."""
     entries = _read_object(Path(path)).items()
@@ -90,7 +90,7 @@ def join_annotations(
     if stems and len(left_over) == len(landmarks.keys() | boxes.keys()):
         raise DataError(
             f"no annotation has the name of a picture: annotations are of {left_over[0]!r}, for example, pictures of "
-            f"{next(iter(stems))!r}; names include folders and are matched without the extension"
+            f"{image_names[0]!r}; names include folders and are matched without the extension"
         )
     remedy = "names include folders and are matched without the extension: rename it, or leave it out"
     return joined, [Problem(key, "is annotated, but there is no such picture", remedy) for key in left_over]
@@ -189,7 +189,7 @@ def _box_and_view(value: Any, pose_signs: tuple[float, float, float]) -> Annotat
         if not (box.x1 > box.x0 and box.y1 > box.y0):
             raise ValueError(f"its box {corners} has x1 <= x0 or y1 <= y0; is it [x, y, width, height]?")
     if "yaw" in value or "pitch" in value:
-        angles = [_number({"roll": 0, **value}.get(key), f"its {key}", 360) for key in ("yaw", "pitch", "roll")]
+        angles = [_number({"roll": 0, **value}.get(key), f"its {key}", 360.0) for key in ("yaw", "pitch", "roll")]
         view = View(*(math.radians(sign * angle) for sign, angle in zip(pose_signs, angles, strict=True)))
         if abs(view.elevation_rad) > math.pi / 2:
             raise ValueError(f"its pitch is {angles[1]} degrees, beyond straight up or down")
