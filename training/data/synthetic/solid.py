@@ -242,7 +242,7 @@ def _vector(values: Vector, name: str) -> tuple[float, ...]:
 def _rotation(rotation: Rotation | None) -> tuple[float, ...]:
     if rotation is None:
         return (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-    columns = list(zip(*rotation, strict=True))
+    columns = [tuple(map(float, column)) for column in zip(*rotation, strict=True)]
     _require(
         len(rotation) == len(columns) == 3
         and all(math.isclose(math.hypot(*c), 1, abs_tol=1e-4) for c in columns)

@@ -171,17 +171,16 @@ _LIFT = 1e-3  # shadow rays begin a little above the surface
 _SHADOW_START = 0.006
 _SHADOW_STRIDE = 0.12  # of the way gone, at least: what is nearer to the point needs finer steps
 _MAX_SHADOW_STEPS = 32
-_TETRAHEDRON = ((1.0, -1.0, -1.0), (-1.0, -1.0, 1.0), (-1.0, 1.0, -1.0), (1.0, 1.0, 1.0))
 
 
 def normals(
-    points: Float[Tensor, "points 3"], table: Float[Tensor, "rows columns"], step: float = 1e-3
+    points: Float[Tensor, "points 3"], table: Float[Tensor, "rows columns"], step: float = 5e-4
 ) -> Float[Tensor, "points 3"]:
-    """Unit normals: the distance's slope, from its values at the corners of a small tetrahedron around each point."""
-    corners = points.new_tensor(_TETRAHEDRON)
-    around = points + step * corners[:, None]
-    values = distance(around.flatten(0, 1), table)[0].unflatten(0, (4, -1))
-    slope = values.T @ corners
+    """Unit normals: the slope of the distance, from its values at a step to either side along each axis."""
+    axes = step * torch.eye(3, dtype=points.dtype)
+    around = points + torch.cat([axes, -axes])[:, None]
+    after, before = distance(around.flatten(0, 1), table)[0].view(2, 3, -1)
+    slope = (after - before).T
     return slope / torch.linalg.vector_norm(slope, dim=-1, keepdim=True).clamp(min=1e-12)
 
 
