@@ -163,9 +163,9 @@ def _draw_sums(
 
 
 def _bar(canvas: Canvas, box: Box, color: Color) -> None:
-    """At least a pixel high, so that one in a million is seen, with a gap to its neighbours."""
-    top, right = min(box.top, box.bottom - 1), max(box.right, box.left + 1)
-    canvas.rectangle(Box(box.left + 0.7, top + 0.3, right - 0.7, box.bottom - 0.3), fill=color)
+    """With a gap to its neighbours, and high enough that one in a million is seen."""
+    top, right = min(box.top, box.bottom - 2.5), max(box.right, box.left + 2.5)
+    canvas.rectangle(Box(box.left + 0.7, top, right - 0.7, box.bottom), fill=color)
 
 
 def _mixed(a: Color, b: Color, share: float) -> Color:

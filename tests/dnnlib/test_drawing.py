@@ -15,7 +15,9 @@ from dnnlib.drawing import (
     fitted,
     fitted_text,
     joined,
+    printable,
     text_width,
+    wrapped,
 )
 
 
@@ -123,3 +125,24 @@ def test_half_transparent_areas_mix_with_what_is_below() -> None:
     canvas = Canvas(9, 9, paper=(200, 200, 200))
     canvas.rectangle(Box(0, 0, 9, 9), fill=(0, 0, 0), alpha=0.5)
     assert np.abs(canvas.picture()[4, 4].astype(int) - 100).max() <= 2
+
+
+def test_a_pasted_picture_keeps_its_pixels() -> None:
+    canvas = Canvas(30, 20)
+    picture = np.random.default_rng(0).integers(0, 256, (8, 12, 3), dtype=np.uint8)
+    canvas.paste(picture, 5, 7)
+    np.testing.assert_array_equal(canvas.picture()[7:15, 5:17], picture)
+
+
+def test_names_in_any_script_are_shown_in_letters_that_the_font_has() -> None:
+    assert printable("Größe_01.png") == "Grosse_01.png"
+    assert printable("头 45°") == "? 45°"
+
+
+def test_long_texts_are_broken_at_spaces_and_keep_every_word() -> None:
+    text = "one two three four five six\nseven"
+    lines = wrapped(text, 60, 12)
+    assert " ".join(lines).split() == text.split()
+    assert all(text_width(line, 12) <= 60 for line in lines)
+    assert lines[-1] == "seven"
+    assert len(wrapped("x" * 500, 60, 12)) == 1

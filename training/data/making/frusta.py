@@ -118,7 +118,7 @@ def draw_cameras(
 
     typical = float(np.median(distance[inside])) if inside.any() else reach
     _draw_ring(canvas, typical * scale, typical)
-    view.draw_head(canvas, _CENTRE, 46)
+    view.draw_head(canvas, _CENTRE, 46.0)
     _draw_axes(canvas, view)
     # What is nearer to the reader covers what is behind it.
     towards_reader = -np.cross(view.across, view.down)
@@ -139,7 +139,7 @@ def _reach(distance: Float[np.ndarray, " n"]) -> float:
     """How far the drawing goes: to the last camera, unless a few are far out."""
     if not len(distance) or distance.max() <= 0:
         return 1.0
-    return float(min(distance.max(), 3 * np.median(distance) + 1e-9))
+    return float(distance[distance <= 3 * np.median(distance)].max(initial=0)) or 1.0
 
 
 def _frustum(
