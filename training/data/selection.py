@@ -108,8 +108,8 @@ def _view_weights(
 def _nothing_left(
     azimuth_deg: Float64[np.ndarray, " n"], elevation_deg: Float64[np.ndarray, " n"], config: SelectionConfig
 ) -> str:
-    yaw = _histogram(np.abs(azimuth_deg), 180, 8)
-    pitch = _histogram(np.abs(elevation_deg), 90, 6)
+    yaw = _histogram(np.abs(azimuth_deg), 180.0, 8)
+    pitch = _histogram(np.abs(elevation_deg), 90.0, 6)
     return (
         f"no image has an absolute yaw in {config.min_yaw_deg:g} .. {config.max_yaw_deg:g} and an absolute pitch up to "
         f"{config.max_pitch_deg:g} degrees; widen the selection. There are\n  yaw    {yaw}\n  pitch  {pitch}"
