@@ -12,6 +12,8 @@ from training.data.images import encode_png
 from training.data.making.statistics import survey, text_report
 from training.data.making.statistics_picture import picture_of
 
+_MAX_COMPLAINTS = 5
+
 
 @click.command(short_help="counts, pose histogram, contact sheet and camera frusta of a set")
 @img_data_option()
@@ -49,8 +51,10 @@ def command(img_data: Path, seg_data: Path | None, out: Path | None, sample: int
         raise ValueError(f"{out}: the picture is a PNG; let its name end in .png")
     found = survey(img_data, seg_data, sample=sample, seed=seed, workers=workers)
     click.echo(text_report(found))
-    for complaint in found.complaints:
+    for complaint in found.complaints[:_MAX_COMPLAINTS]:
         click.secho(f"\n{complaint}", fg="red", err=True)
+    if len(found.complaints) > _MAX_COMPLAINTS:
+        click.secho(f"\nand {len(found.complaints) - _MAX_COMPLAINTS} more; see `dataset_tool.py check`", err=True)
     _write(picture_of(found, seed), out)
     click.echo(f"\nThe picture lies in {out}")
 

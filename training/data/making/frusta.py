@@ -67,8 +67,8 @@ LEFT = View(
 
 def azimuth_color(azimuth_rad: float) -> Color:
     """Blue in front, green at the subject's left, orange behind, violet at the subject's right."""
-    turn = azimuth_rad / (2 * math.pi) % 1 * 4
-    i = int(turn)
+    turn = azimuth_rad / (2 * math.pi) * 4 % 4
+    i = min(int(turn), 3)  # Just below zero rounds up to 4.
     red, green, blue = np.rint(_HUES[i] + (_HUES[i + 1] - _HUES[i]) * (turn - i)).astype(int).tolist()
     return red, green, blue
 

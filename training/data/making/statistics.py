@@ -2,6 +2,7 @@
 """What is in a set: all labels, and what a sample of the pictures shows. Never refuses a set for its labels.
 
 A *complaint* is what the set would be refused for; it is kept as text beside what could be found out all the same.
+What is missing of single images is in `problems`, of which the log has told when the set was opened.
 """
 
 import dataclasses
@@ -25,7 +26,7 @@ from training.data.index import Index, open_index
 from training.data.labels import DATASET_JSON, join_labels, read_dataset_json
 from training.data.making.frusta import NUM_LEVELS, NUM_SECTORS
 from training.data.making.poses import Poses, count_poses, nearest_azimuths, nearest_elevations, poses_of
-from training.data.problems import DataError
+from training.data.problems import DataError, Problem
 
 THUMBNAIL = 112  # Pixels.
 NUM_SHOWN = 36  # Pictures of the contact sheet.
@@ -53,6 +54,7 @@ class Survey:
     num_images: int
     num_masks: int
     complaints: Sequence[str]
+    problems: Sequence[Problem]
     settings: Mapping[str, JSON]
     poses: Poses | None
     looked: Mapping[int, Looked]
@@ -85,12 +87,12 @@ def survey(img_data: Path, seg_data: Path | None, *, sample: int, seed: int = 0,
                 complaints.append(str(found))
             else:
                 looked[item] = found
-    has_mask = index.mask_source != "none"
     return Survey(
         name=str(img_data),
         num_images=len(index),
-        num_masks=len(index) - sum("mask" in problem.reason for problem in index.problems) if has_mask else 0,
+        num_masks=_num_masks(index),
         complaints=complaints,
+        problems=index.problems,
         settings=index.settings,
         poses=poses,
         looked=looked,
@@ -115,8 +117,15 @@ def _opened(img_data: Path, seg_data: Path | None) -> tuple[Index, Poses | None,
         index = open_index(img_data, seg_data, use_labels=False, skip_damaged=True)
         return index, _poses_leniently(img_data, index), complaints
     assert index.labels is not None
-    complaints = [str(problem) for problem in index.problems]
-    return index, poses_of(index.labels), complaints
+    return index, poses_of(index.labels), []
+
+
+def _num_masks(index: Index) -> int:
+    if index.mask_source == "none":
+        return 0
+    if index.problems and index.labels is not None:  # Without labels only masks can be missing.
+        index = open_index(index.img_data, index.seg_data, use_labels=False, skip_damaged=True)
+    return int(np.count_nonzero(index.usable))
 
 
 def _poses_leniently(img_data: Path, index: Index) -> Poses | None:

@@ -31,10 +31,10 @@ def picture_of(found: Survey, seed: int = 0) -> RGBPicture:
 
 def _header(found: Survey) -> RGBPicture:
     rows = facts(found)
-    lines = [line for complaint in found.complaints for line in wrapped(complaint, _WIDTH - 60, 13)]
-    left_out = len(lines) - _MAX_COMPLAINT_LINES
-    if left_out > 0:
-        lines = [*lines[:_MAX_COMPLAINT_LINES], f"and {left_out} lines more; `dataset_tool.py check` lists everything"]
+    told = [*found.complaints, *map(str, found.problems)]
+    lines = [line for complaint in told[: 2 * _MAX_COMPLAINT_LINES] for line in wrapped(complaint, _WIDTH - 60, 13)]
+    if len(lines) > _MAX_COMPLAINT_LINES:
+        lines = [*lines[:_MAX_COMPLAINT_LINES], "... there is more; `dataset_tool.py check` lists everything"]
     canvas = Canvas(_WIDTH, 54 + 20 * len(rows) + (18 * len(lines) + 22 if lines else 0))
     canvas.text((16, 12), fitted_text(found.name, _WIDTH - 40, 22), 22)
     for i, (heading, fact) in enumerate(rows):
