@@ -33,16 +33,46 @@ class Entry(NamedTuple):
     offset: int
 
 
-class ZipDirectory:
-    """The members of the archive `path` of `size` bytes, read by `fetch(offset, size)`."""
+class RawDirectory(NamedTuple):
+    """The directory as the bytes it is on disk, where it starts, and its number of entries, known modulo `modulo`."""
 
-    def __init__(self, path: Path, size: int, fetch: Callable[[int, int], bytes]) -> None:
+    start: int
+    content: bytes
+    count: int
+    modulo: int
+
+
+def fetch_directory(path: Path, size: int, fetch: Callable[[int, int], bytes]) -> RawDirectory:
+    """The directory of the archive `path` of `size` bytes, read by `fetch(offset, size)`. Entries are not looked at."""
+    end = _find_end(path, size, fetch)
+    _, *disks, count, length, start, _ = _END.unpack(fetch(end, _END.size))
+    modulo = 1 << 16
+    locator = fetch(max(0, end - _LOCATOR_64.size), min(end, _LOCATOR_64.size))
+    if locator.startswith(b"PK\x06\x07") and len(locator) == _LOCATOR_64.size:
+        _, end = _LOCATOR_64.unpack(locator)
+        record = fetch(end, _END_64.size) if end + _END_64.size <= size else b""
+        if not record.startswith(b"PK\x06\x06"):
+            raise _unreadable(path, "its 64-bit end record is not where it should be")
+        _, *disks, count, length, start = _END_64.unpack(record)
+        modulo = 1 << 64
+    if any(disks):
+        raise _unreadable(path, "it is one of several parts of an archive; join them first")
+    if start + length != end:
+        raise _unreadable(path, "bytes are missing from it, or were added at its front")
+    return RawDirectory(start, fetch(start, length), count, modulo)
+
+
+class ZipDirectory:
+    """The members that the directory of the archive `path` has."""
+
+    def __init__(self, path: Path, raw: RawDirectory) -> None:
         self._path = path
+        self._bytes = raw.content
+        self.start = raw.start
         self.positions: dict[str, int] = {}  # Name -> where its entry begins. Folders are left out.
-        self.start, self._bytes, count, modulo = self._load(size, fetch)
         num_entries = self._index()
-        if num_entries % modulo != count:
-            raise self._error(f"its directory has {num_entries} entries and should have {count}")
+        if num_entries % raw.modulo != raw.count:
+            raise _unreadable(path, f"its directory has {num_entries} entries and should have {raw.count}")
 
     def entry(self, name: str) -> Entry:
         """The entry of a member that is there."""
@@ -55,47 +85,16 @@ class ZipDirectory:
             raise StoreError(f"{self._path}: member {name!r} is damaged: its 64-bit size or position is missing")
         return Entry(flags, method, checksum, packed, size, offset)
 
-    def _load(self, size: int, fetch: Callable[[int, int], bytes]) -> tuple[int, bytes, int, int]:
-        """Where the directory starts, its bytes, and its number of entries with what that is counted modulo."""
-        end = self._find_end(size, fetch)
-        _, *disks, count, length, start, _ = _END.unpack(fetch(end, _END.size))
-        modulo = 1 << 16
-        locator = fetch(max(0, end - _LOCATOR_64.size), min(end, _LOCATOR_64.size))
-        if locator.startswith(b"PK\x06\x07") and len(locator) == _LOCATOR_64.size:
-            _, end = _LOCATOR_64.unpack(locator)
-            record = fetch(end, _END_64.size) if end + _END_64.size <= size else b""
-            if not record.startswith(b"PK\x06\x06"):
-                raise self._error("its 64-bit end record is not where it should be")
-            _, *disks, count, length, start = _END_64.unpack(record)
-            modulo = 1 << 64
-        if any(disks):
-            raise self._error("it is one of several parts of an archive; join them first")
-        if start + length != end:
-            raise self._error("bytes are missing from it, or were added at its front")
-        return start, fetch(start, length), count, modulo
-
-    def _find_end(self, size: int, fetch: Callable[[int, int], bytes]) -> int:
-        """Where the end record is: last in the file but for a comment, whose length it tells."""
-        tail_start = max(0, size - _END.size - 0xFFFF)
-        tail = fetch(tail_start, size - tail_start)
-        at = tail.rfind(b"PK\x05\x06")
-        while at >= 0:
-            record = tail[at : at + _END.size]
-            if len(record) == _END.size and at + _END.size + _END.unpack(record)[-1] == len(tail):
-                return tail_start + at
-            at = tail.rfind(b"PK\x05\x06", 0, at)
-        raise self._error("it does not end like one; perhaps a copy or download was interrupted")
-
     def _index(self) -> int:
         """Walks over the entries, fills `positions`, and returns how many entries there are."""
         at = num_entries = 0
         while at < len(self._bytes):
             if at + _ENTRY.size > len(self._bytes):
-                raise self._error(f"entry {num_entries} of its directory is cut off")
+                raise _unreadable(self._path, f"entry {num_entries} of its directory is cut off")
             signature, len_name, len_extra, len_comment = _ENTRY_LENGTHS.unpack_from(self._bytes, at)
             name_end = at + _ENTRY.size + len_name
             if signature != b"PK\x01\x02" or name_end + len_extra + len_comment > len(self._bytes):
-                raise self._error(f"entry {num_entries} of its directory is damaged")
+                raise _unreadable(self._path, f"entry {num_entries} of its directory is damaged")
             name = _decode_name(self._bytes[name_end - len_name : name_end])
             check_name(name.removesuffix("/"), self._path)
             if name in self.positions:
@@ -106,8 +105,22 @@ class ZipDirectory:
             num_entries += 1
         return num_entries
 
-    def _error(self, reason: str) -> StoreError:
-        return StoreError(f"{self._path} is not a readable zip archive: {reason}")
+
+def _find_end(path: Path, size: int, fetch: Callable[[int, int], bytes]) -> int:
+    """Where the end record is: last in the file but for a comment, whose length it tells."""
+    tail_start = max(0, size - _END.size - 0xFFFF)
+    tail = fetch(tail_start, size - tail_start)
+    at = tail.rfind(b"PK\x05\x06")
+    while at >= 0:
+        record = tail[at : at + _END.size]
+        if len(record) == _END.size and at + _END.size + _END.unpack(record)[-1] == len(tail):
+            return tail_start + at
+        at = tail.rfind(b"PK\x05\x06", 0, at)
+    raise _unreadable(path, "it does not end like one; perhaps a copy or download was interrupted")
+
+
+def _unreadable(path: Path, reason: str) -> StoreError:
+    return StoreError(f"{path} is not a readable zip archive: {reason}")
 
 
 def _decode_name(raw: bytes) -> str:

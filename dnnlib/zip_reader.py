@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 
 from dnnlib.member_names import StoreError, check_name, not_found
-from dnnlib.zip_directory import Entry, ZipDirectory
+from dnnlib.zip_directory import Entry, RawDirectory, ZipDirectory, fetch_directory
 
 # No file of a dataset is larger. An archive that declares more is damaged, or made to exhaust the memory.
 MAX_MEMBER_BYTES = 1 << 32
@@ -21,37 +21,24 @@ _IS_ENCRYPTED = 1 << 0
 _STORED, _DEFLATED = 0, 8
 
 
-class ZipReader:
-    """The content of one archive. Whatever is wrong with it raises a StoreError that names it and the member."""
+class ZipMembers:
+    """The content of members whose entries the caller has. Costs nothing to open, however many members there are."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - stays open as long as the reader lives
-        try:
-            self._directory = ZipDirectory(path, os.fstat(self._file.fileno()).st_size, self._fetch)
-        except BaseException:
-            self._file.close()
-            raise
+        self._size = os.fstat(self._file.fileno()).st_size
 
     def close(self) -> None:
         """Lets go of the archive."""
         self._file.close()
 
-    discard = close
+    def directory(self) -> RawDirectory:
+        """The directory of the archive, not looked into."""
+        return fetch_directory(self._path, self._size, self._fetch)
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._directory.positions
-
-    def names(self) -> list[str]:
-        """All files, sorted."""
-        return sorted(self._directory.positions)
-
-    def read(self, name: str) -> bytes:
-        """The content of one member, checked against its declared size and checksum."""
-        check_name(name, self._path)
-        if name not in self._directory.positions:
-            raise not_found(name, self._path, self._directory.positions)
-        entry = self._directory.entry(name)
+    def read(self, name: str, entry: Entry) -> bytes:
+        """The content of one member, checked against its declared size and checksum. `name` is for the errors."""
         if entry.flags & _IS_ENCRYPTED:
             raise self._error(name, "is encrypted; unpack it and pack it again without a password")
         if entry.method not in (_STORED, _DEFLATED):
@@ -69,11 +56,10 @@ class ZipReader:
 
     def _fetch_packed(self, name: str, entry: Entry) -> bytes:
         """The member's bytes as stored, behind its header. That they are the right ones, their checksum will tell."""
-        end = self._directory.start
-        if entry.offset + _HEADER.size <= end:
+        if entry.offset + _HEADER.size <= self._size:
             signature, len_name, len_extra = _HEADER.unpack(self._fetch(entry.offset, _HEADER.size))
             start = entry.offset + _HEADER.size + len_name + len_extra
-            if signature == b"PK\x03\x04" and start + entry.packed_size <= end:
+            if signature == b"PK\x03\x04" and start + entry.packed_size <= self._size:
                 return self._fetch(start, entry.packed_size)
         raise self._error(name, "is damaged: its content is not where the directory says")
 
@@ -102,6 +88,43 @@ class ZipReader:
 
     def _error(self, name: str, reason: str) -> StoreError:
         return StoreError(f"{self._path}: member {name!r} {reason}")
+
+
+class ZipReader:
+    """The content of one archive. Whatever is wrong with it raises a StoreError that names it and the member."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._members = ZipMembers(path)
+        try:
+            self._directory = ZipDirectory(path, self._members.directory())
+        except BaseException:
+            self._members.close()
+            raise
+
+    def close(self) -> None:
+        """Lets go of the archive."""
+        self._members.close()
+
+    discard = close
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._directory.positions
+
+    def names(self) -> list[str]:
+        """All files, sorted."""
+        return sorted(self._directory.positions)
+
+    def entry(self, name: str) -> Entry:
+        """What the directory says of a file."""
+        check_name(name, self._path)
+        if name not in self._directory.positions:
+            raise not_found(name, self._path, self._directory.positions)
+        return self._directory.entry(name)
+
+    def read(self, name: str) -> bytes:
+        """The content of one file."""
+        return self._members.read(name, self.entry(name))
 
 
 if hasattr(os, "pread"):

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from dnnlib.atomic import atomic_write_text
 from dnnlib.config import Config, ConfigError, Tree, from_tree, migrate, parse_object, to_json
+from training.data.config import DataConfig
 
 CONFIG_FILENAME = "config.json"
 
@@ -52,6 +53,8 @@ class RunConfig(Config):
     """Where the run computes; `auto` is a GPU where there is one."""
 
     loop: LoopConfig = LoopConfig()
+
+    data: DataConfig = DataConfig()
 
 
 SCHEMA_VERSION: int = RunConfig.model_fields["schema_version"].default

@@ -6,11 +6,11 @@ OpenCV: x to the image's right, y down, z forward. World axes: +y up, the subjec
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 
@@ -70,6 +70,32 @@ class Camera:
         """Cameras of one batch shape along a new first axis."""
         poses, intrinsics = zip(*((camera.T_world_cam, camera.intrinsics) for camera in cameras), strict=True)
         return Camera(torch.stack(poses), torch.stack(intrinsics))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Batch:
+    """Images of a data set as they are stored, in 8 bits: `image / 127.5 - 1` and `mask / 255` are what a critic sees.
+
+    Conditions are told apart by name: `camera` is the 25-number label. A set without cameras has none.
+    """
+
+    image: UInt8[Tensor, "batch 3 height width"]
+    mask: UInt8[Tensor, "batch 1 height width"] | None
+    conditions: Mapping[str, Float[Tensor, "batch _"]]
+    index: Int64[Tensor, " batch"]  # Of the items in the data set.
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
+        """All tensors moved. From pinned memory, `non_blocking` lets the computation go on meanwhile."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> "Batch":
+        """All tensors in memory that a GPU can read by itself. PyTorch's loaders look for a method of this name."""
+        return self._map(lambda tensor: tensor.pin_memory())
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        conditions = {name: change(values) for name, values in self.conditions.items()}
+        mask = None if self.mask is None else change(self.mask)
+        return Batch(change(self.image), mask, conditions, change(self.index))
 
 
 # Named latents and their style vectors, as the parts of a model ask for them: a PanoHead has "ws", [N, num_ws, w_dim].

@@ -14,7 +14,15 @@ import torch
 from dnnlib.text import format_bytes, format_duration
 from torch_utils.ops import build, native, selfcheck, toolchain
 
-OPERATORS = ("biased_act", "fir_resample", "fir_act", "trigrid_sample", "composite", "importance_depths")
+OPERATORS = (
+    "biased_act",
+    "fir_resample",
+    "fir_act",
+    "trigrid_sample",
+    "composite",
+    "importance_depths",
+    "distance_field",
+)
 
 
 NATIVE = "native"

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from torch_utils import ops
 from torch_utils.ops import native
+from torch_utils.ops.distance_field import Join, Kind, Row, distance
 
 TOLERANCE = 2e-5  # relative to the largest absolute value, float32
 
@@ -62,7 +63,27 @@ def examples(device: str = "cpu") -> list[Example]:
             False,
         ),
         Example("importance_depths", ops.merge_depths, (depths, depths[..., ::2] + 0.01), False),
+        Example("distance_field", distance, (normal(500, 3), _solid().to(device)), False),
     ]
+
+
+def _solid() -> Tensor:
+    """A table with every kind of row."""
+    rows = [
+        Row(Kind.LAYER, 0, parameters=(1.0,)),
+        Row(Kind.ELLIPSOID, 0, Join.ADD, slope=1.6, centre=(0.1, 0.2, 0.0), parameters=(1.0, 0.7, 0.5)),
+        Row(Kind.BOX, 0, Join.ADD, 0.3, mirrored=1, centre=(0.9, 0.0, 0.4), parameters=(0.4, 0.3, 0.2, 0.1)),
+        Row(Kind.TORUS_ARC, 0, Join.CUT, 0.1, centre=(0.0, 0.5, 0.5), parameters=(0.5, 0.2, 0.8, 0.6)),
+        Row(Kind.LAYER, 1, parameters=(1.0,)),
+        Row(Kind.VALUE, 1, parameters=(0.0, 0.1)),
+        Row(Kind.HALF_SPACE, 1, Join.KEEP, 0.2, centre=(0.0, -0.2, 0.0)),
+        Row(Kind.SHELL, 1, parameters=(0.05,)),
+        Row(Kind.ROUND_CONE, 1, Join.ADD, 0.2, parameters=(1.5, 0.3, 0.3, 0.0, 1.0)),
+        Row(Kind.DISC, 1, Join.ADD, centre=(0.0, 1.5, 0.0), parameters=(0.6, 0.2, 0.05)),
+        Row(Kind.WAVES, 1, slope=0.2, parameters=(0.02, 10.0, 7.0, 5.0, 0.1, 0.2, 0.3)),
+        Row(Kind.INFLATE, 1, parameters=(0.03,)),
+    ]
+    return torch.tensor([row.numbers() for row in rows])
 
 
 def largest_error(example: Example) -> float:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.torch_utils.ops.machine import Machine
 from torch_utils.ops import build, native, toolchain
+from torch_utils.ops.__main__ import OPERATORS
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +18,7 @@ def native_cpu() -> None:
     tools = toolchain.find()
     if not tools.can_build:
         pytest.skip(f"The native kernels cannot be built here. {' '.join(tools.missing)}")
-    for op in ("biased_act", "fir_resample", "fir_act", "trigrid_sample", "composite", "importance_depths"):
+    for op in OPERATORS:
         assert native.why_not(op, "cpu") is None
 
 

@@ -11,7 +11,9 @@ from typing import get_args
 import torch
 from torch import Tensor
 
+from tests.torch_utils.ops.solids import random_solid
 from torch_utils import ops
+from torch_utils.ops.distance_field import distance
 
 ACTIVATIONS = get_args(ops.Activation)
 
@@ -161,3 +163,8 @@ def importance_cases() -> list[Case]:
         Case("shared-u", ops.importance_depths, (depths, weights, ops.mid_cell(7, dtype=torch.float64)), 0, everything),
         Case("merge", ops.merge_depths, (depths, finer), 0, everything),
     ]
+
+
+def distance_cases() -> list[Case]:
+    tables = {f"solid{seed}": random_solid(seed).table().double() for seed in range(4)}
+    return [Case(name, distance, (normal(23, 70, 3) / 5, table), 0, (0, 1)) for name, table in tables.items()]

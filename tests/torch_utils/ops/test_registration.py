@@ -7,6 +7,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.library import opcheck
 
 from tests.torch_utils.ops import op_cases, op_checks
+from tests.torch_utils.ops.solids import random_solid
 from torch_utils import ops
 
 pytestmark = pytest.mark.usefixtures("native_cpu")
@@ -23,6 +24,7 @@ GROUPS = {
     "trigrid_sample": op_cases.trigrid_cases(),
     "composite": op_cases.composite_cases(),
     "importance_depths": op_cases.importance_cases(),
+    "distance_field": op_cases.distance_cases(),
 }
 ALL_CASES = [pytest.param(case, id=f"{op}-{case}") for op, cases in GROUPS.items() for case in cases]
 
@@ -119,6 +121,11 @@ def samples() -> dict[str, list[tuple]]:
             (image(3, 6).sort(-1).values, image(3, 4).sort(-1).values),
             (image(0, 6), image(0, 4)),
         ],
+        "distance_field": [
+            (image(70, 3), random_solid(0).table()),
+            (image(3, 70).T, random_solid(1).table()),
+            (image(0, 3), random_solid(2).table()),
+        ],
     }  # fmt: skip
 
 
@@ -149,7 +156,7 @@ def test_compiled_in_one_graph_gives_the_eager_values_and_gradients(case, path):
 
 @pytest.mark.parametrize("case", pick(
     "biased_act/lrelu", "fir_resample/up3-down2", "fir_act/noise-per-image", "trigrid_sample/depth3",
-    "composite/channels5", "importance_depths/exact", "importance_depths/merge",
+    "composite/channels5", "importance_depths/exact", "importance_depths/merge", "distance_field/solid0",
 ))  # fmt: skip
 def test_compiled_with_dynamic_shapes_gives_the_eager_values_and_gradients(case):
     op_checks.check_compiles(case, "native", dynamic=True)
