@@ -11,17 +11,22 @@ what `python -m configs` says of it. A variant calls its parent and replaces fie
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from configs.debug import debug
+from configs.eg3d import eg3d
+from configs.panohead import panohead, panohead_256, panohead_debug, panohead_small
 from dnnlib.config import ConfigError
 from dnnlib.config_paths import override
 from dnnlib.text import nearest
 from training.run_config import RunConfig, load_config
 
 CONFIGS: dict[str, Callable[[], RunConfig]] = {
-    "debug": debug,
+    "panohead": panohead,
+    "panohead_256": panohead_256,
+    "panohead_small": panohead_small,
+    "panohead_debug": panohead_debug,
+    "eg3d": eg3d,
 }
 # Other names for the same configurations.
-ALIASES: dict[str, str] = {}
+ALIASES: dict[str, str] = {"ffhq": "panohead", "debug": "panohead_debug"}
 
 
 def resolve(name_or_path: str, assignments: Iterable[str] = ()) -> RunConfig:

@@ -9,7 +9,7 @@ import io
 from dataclasses import dataclass
 from typing import BinaryIO, final
 
-MAX_OPCODES = 1_000_000  # a snapshot of the largest published system needs a fifth
+MAX_OPCODES = 500_000  # a published snapshot needs some 150,000
 MAX_INLINE_BYTES = 64 * 2**20  # texts and small values together; tensors are read straight to their place
 COPIES_OF_FILE = 2  # text encoded to bytes, as protocol 2 needs, and bytes to tensors: each once
 

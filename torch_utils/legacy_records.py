@@ -15,7 +15,7 @@ from torch_utils.legacy_bytes import LegacyPickleError
 from torch_utils.legacy_machine import Buildable, kind, quoted
 from torch_utils.legacy_numpy import Array
 
-MAX_DEPTH = 100  # a published snapshot has 36
+MAX_DEPTH = 100  # a published snapshot needs some 20
 MAX_NODES = 2_000_000  # counted each time a shared part is met
 
 _LEAVES = (type(None), bool, int, float, str, bytes, Tensor, Array)

@@ -64,8 +64,10 @@ def read_storage(arguments: tuple, limits: Limits) -> Storage:
 
 def _read_values(cursor: Cursor, dtype: torch.dtype, count: int, limits: Limits) -> Tensor:
     num_bytes = count * dtype.itemsize
-    if cursor.unsigned(8) != count or cursor.remaining != num_bytes:
-        raise LegacyPickleError(f"a tensor claims {count} elements but {cursor.remaining} bytes are there")
+    written = cursor.unsigned(8)
+    if written != count or cursor.remaining != num_bytes:
+        claims = f"{count} and then {written}" if written != count else f"{count}"
+        raise LegacyPickleError(f"a tensor claims {claims} elements of {dtype}, and {cursor.remaining} bytes are there")
     limits.spend_copy(num_bytes)
     raw = torch.empty(num_bytes, dtype=torch.uint8)
     if num_bytes:

@@ -14,6 +14,7 @@ from pydantic import Field
 from dnnlib.atomic import atomic_write_text
 from dnnlib.config import Config, ConfigError, Tree, from_tree, migrate, parse_object, to_json
 from training.data.config import DataConfig
+from training.model_config import CriticConfig, GeneratorConfig
 
 CONFIG_FILENAME = "config.json"
 
@@ -55,6 +56,10 @@ class RunConfig(Config):
     loop: LoopConfig = LoopConfig()
 
     data: DataConfig = DataConfig()
+
+    generator: GeneratorConfig = GeneratorConfig()
+
+    critic: CriticConfig = CriticConfig()
 
 
 SCHEMA_VERSION: int = RunConfig.model_fields["schema_version"].default

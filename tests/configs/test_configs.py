@@ -7,7 +7,7 @@ import pytest
 
 import configs
 from configs import ALIASES, CONFIGS, resolve
-from configs.__main__ import summary
+from configs.__main__ import first_line
 from dnnlib.config import ConfigError, from_json, to_json
 from training.run_config import CONFIG_FILENAME, RunConfig, save_config
 
@@ -19,7 +19,7 @@ def test_a_configuration_is_whole_and_named_as_in_the_table(name: str) -> None:
     assert config.name == name
     assert from_json(RunConfig, to_json(config)) == config
     assert resolve(name) == config
-    assert summary(name).endswith(".")
+    assert first_line(name).endswith(".")
 
 
 def test_aliases_lead_to_configurations_and_hide_none() -> None:
@@ -28,7 +28,7 @@ def test_aliases_lead_to_configurations_and_hide_none() -> None:
 
 
 def test_an_alias_is_the_configuration_it_stands_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(configs.ALIASES, "tiny", "debug")
+    monkeypatch.setitem(configs.ALIASES, "tiny", "panohead_debug")
     assert resolve("tiny") == resolve("debug")
 
 
@@ -45,11 +45,13 @@ def test_a_name_wins_over_a_folder_that_happens_to_be_called_so(
 ) -> None:
     (tmp_path / "debug").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert resolve("debug").name == "debug"
+    assert resolve("debug").name == "panohead_debug"
 
 
 def test_an_unknown_name_gets_the_nearest_one_and_all_of_them() -> None:
-    with pytest.raises(ConfigError, match=r"no configuration named 'debgu'. Did you mean debug\? There are: debug"):
+    with pytest.raises(
+        ConfigError, match=r"no configuration named 'debgu'. Did you mean debug\? There are: panohead, "
+    ):
         resolve("debgu")
 
 

@@ -40,7 +40,7 @@ def test_without_arguments_it_lists_every_configuration_with_a_line_each(run: Ru
     result = run()
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert [line.split(":")[0] for line in lines] == list(CONFIGS)
+    assert [line.split(":")[0].split(",")[0] for line in lines] == list(CONFIGS)
     assert all(line.endswith(".") for line in lines)
 
 
@@ -100,3 +100,10 @@ def test_it_runs_as_a_module() -> None:
     command = [sys.executable, "-m", "configs", "debug"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     assert from_json(RunConfig, result.stdout) == resolve("debug")
+
+
+def test_a_summary_counts_the_published_parameters(run: Run) -> None:
+    lines = run("panohead", "--summary").stdout.splitlines()
+    counts = {line.split()[0]: line.split()[1] for line in lines if line.startswith(("Generator", "Critic"))}
+    assert counts == {"Generator": "53,741,548", "Critic": "31,359,808"}
+    assert lines[-1].startswith("Memory for a batch of 1")

@@ -33,8 +33,6 @@ class EasyDict(dict):
     __module__ = "dnnlib.util"
 
 
-
-
 class RaySampler(nn.Module):
     __module__ = "training.volumetric_rendering.ray_sampler"
 
@@ -119,7 +117,11 @@ def write_snapshot(path: Path, protocol: int, trace: Path, value: Any = None) ->
 def storage_bytes(values: torch.Tensor) -> bytes:
     """A storage as the stock pickler has it inside of a tensor."""
     stream = io.BytesIO()
-    torch.save(values.storage(), stream, _use_new_zipfile_serialization=False)
+    torch.save(
+        torch.storage.TypedStorage(wrap_storage=values.untyped_storage(), dtype=values.dtype, _internal=True),
+        stream,
+        _use_new_zipfile_serialization=False,
+    )
     return stream.getvalue()
 
 

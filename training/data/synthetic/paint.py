@@ -48,9 +48,7 @@ class Surface:
         )
 
 
-def paint(
-    who: Identity, places: Anatomy, points: Float[Tensor, "points 3"], layer: Int[Tensor, " points"]
-) -> Surface:
+def paint(who: Identity, places: Anatomy, points: Float[Tensor, "points 3"], layer: Int[Tensor, " points"]) -> Surface:
     """Every point painted as its layer asks."""
     surface = Surface.plain(len(points))
     for index, name in enumerate(LAYERS):
@@ -106,7 +104,9 @@ def _brow(s: Surface, who: Identity, places: Anatomy, points: Tensor) -> None:
 
 def _beard(s: Surface, who: Identity, places: Anatomy, points: Tensor) -> None:
     x, y, z = points.unbind(-1)
-    hairs = torch.sin(520.0 * x + 90.0 * y) * torch.sin(420.0 * z + 60.0 * y) + 0.7 * blotches(points, 90.0, who.phase_rad)
+    hairs = torch.sin(520.0 * x + 90.0 * y) * torch.sin(420.0 * z + 60.0 * y) + 0.7 * blotches(
+        points, 90.0, who.phase_rad
+    )
     colour = torch.tensor(mixed(who.hair_rgb, who.brow_rgb, 0.4))
     s.albedo = colour * (1 + 0.20 * hairs)[:, None]
     s.relief[:, 0] = 0.16 * torch.cos(520.0 * x + 90.0 * y)
@@ -131,7 +131,9 @@ def _hair(s: Surface, who: Identity, places: Anatomy, points: Tensor) -> None:
     s.albedo = colour * ((1 + 0.30 * depth * shade) * ends)[:, None]
     s.specular[:] = 0.05 + 0.10 * colour
     if who.hair_style in PARTED:
-        line = bump((x - who.side * who.parting).square(), 0.0055) * soft_step(y, 0.14, 0.17) * soft_step(z, -0.07, -0.03)
+        line = (
+            bump((x - who.side * who.parting).square(), 0.0055) * soft_step(y, 0.14, 0.17) * soft_step(z, -0.07, -0.03)
+        )
         scalp = torch.tensor(mixed(who.skin_rgb, who.hair_rgb, 0.35))
         s.albedo = s.albedo + (scalp - s.albedo) * (0.75 * line)[:, None]
 

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""EG3D, tri-planes: Chan et al., "Efficient geometry-aware 3D generative adversarial networks" (2022)."""
+
+from training.data.config import DataConfig
+from training.model_config import CriticConfig, GeneratorConfig, MarcherConfig, TriGridConfig
+from training.run_config import RunConfig
+
+
+def eg3d() -> RunConfig:
+    """EG3D at 512 x 512: tri-planes, dual discrimination, no background of its own."""
+    return RunConfig(
+        name="eg3d",
+        data=DataConfig(mirror=True, require_masks=False),
+        generator=GeneratorConfig(
+            field=TriGridConfig(depth=1, planar=True, crop_margin=None, decoder_act="sigmoid"),
+            renderer=MarcherConfig(empty="black"),
+            background=False,
+            raw="features",
+            shift=None,
+        ),
+        critic=CriticConfig(inputs=("image", "raw")),
+    )

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PanoHead, heads from all around: An et al., "PanoHead: Geometry-aware 3D full-head synthesis in 360°" (2023)."""
+
+from dnnlib.config_paths import replace
+from training.data.config import DataConfig
+from training.model_config import (
+    CriticConfig,
+    GeneratorConfig,
+    MappingConfig,
+    MarcherConfig,
+    SuperResolutionConfig,
+    TriGridConfig,
+)
+from training.run_config import LoopConfig, RunConfig
+
+
+def panohead() -> RunConfig:
+    """PanoHead at 512 x 512: tri-grid, background, camera self-adaptation, tri-discrimination."""
+    return RunConfig(name="panohead", data=DataConfig(mirror=True))
+
+
+def panohead_256() -> RunConfig:
+    """PanoHead at 256 x 256."""
+    return replace(
+        panohead(),
+        name="panohead_256",
+        **{"generator.resolution": 256, "generator.superresolution.widths": (128, 64)},
+    )
+
+
+def panohead_small() -> RunConfig:
+    """PanoHead at 64 x 64, for a CPU: every part of the large one, with a fifteenth of the weights."""
+    return replace(
+        panohead(),
+        name="panohead_small",
+        generator=GeneratorConfig(
+            resolution=64,
+            mapping=MappingConfig(z_dim=256, w_dim=256),
+            field=TriGridConfig(resolution=64, channels=16, channel_base=8192, channel_max=192, decoder_width=32),
+            renderer=MarcherConfig(resolution=32, num_coarse=24, num_fine=24),
+            superresolution=SuperResolutionConfig(in_resolution=32, widths=(64, 32)),
+            background_channel_base=2048,
+        ),
+        critic=CriticConfig(channel_base=8192, channel_max=192),
+    )
+
+
+def panohead_debug() -> RunConfig:
+    """PanoHead at 32 x 32 with a few thousand weights: seconds on a CPU, to see that everything works."""
+    return replace(
+        panohead(),
+        name="panohead_debug",
+        device="cpu",
+        loop=LoopConfig(batch=4, total_nimg=64, tick_nimg=16, snapshot_nimg=32),
+        generator=GeneratorConfig(
+            resolution=32,
+            mapping=MappingConfig(z_dim=32, w_dim=32),
+            field=TriGridConfig(resolution=32, channels=8, channel_base=512, channel_max=32, decoder_width=16),
+            renderer=MarcherConfig(resolution=16, num_coarse=12, num_fine=12),
+            superresolution=SuperResolutionConfig(in_resolution=16, widths=(16, 8)),
+            background_channel_base=256,
+        ),
+        critic=CriticConfig(channel_base=512, channel_max=32),
+    )
