@@ -8,7 +8,6 @@ import os
 import pickle
 import random
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -28,7 +27,6 @@ from tests.torch_utils.legacy_snapshots import (
 from torch_utils.legacy_bytes import MAX_OPCODES
 from torch_utils.legacy_pickle import LegacyPickleError, Record, read, tensors
 
-ROOT = Path(__file__).parents[2]
 PROTOCOLS = (2, 3, 4, 5)
 
 
@@ -296,103 +294,3 @@ def test_flipped_bytes_are_read_or_refused_with_a_reason(tmp_path, trace, protoc
             outcomes["refused"] += 1
     assert outcomes["read"] > 10
     assert outcomes["refused"] > 10
-
-
-# What it costs.
-
-
-# A fork per file starts its count of the highest memory anew, and a crash ends that fork alone.
-MEASURE = """
-import os, sys
-from torch_utils.legacy_pickle import LegacyPickleError, read
-
-def memory_bytes(line):
-    return next(int(text.split()[1]) * 1024 for text in open("/proc/self/status") if text.startswith(line))
-
-read(sys.argv[1])
-for path in sys.argv[2:]:
-    if os.fork() == 0:
-        before = memory_bytes("VmRSS")
-        try:
-            keep = read(path)
-            outcome = "read"
-        except LegacyPickleError:
-            outcome = "refused"
-        print(outcome, memory_bytes("VmHWM") - before, flush=True)
-        os._exit(0)
-    if os.wait()[1] != 0:
-        print("crashed", 0, flush=True)
-"""
-
-
-def growth(folder: Path, files: dict[str, bytes]) -> dict[str, tuple[str, int]]:
-    """What reading each file adds to the highest memory of one process, in bytes."""
-    paths = []
-    for name, data in {"first": pickle.dumps([torch.ones(2)]), **files}.items():
-        paths.append(folder / f"{name}.pkl")
-        paths[-1].write_bytes(data)
-    command = [sys.executable, "-c", MEASURE, *map(str, paths)]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    lines = subprocess.run(
-        command, env=env, capture_output=True, text=True, check=True, timeout=100
-    ).stdout.splitlines()
-    return {name: (line.split()[0], int(line.split()[1])) for name, line in zip(files, lines, strict=True)}
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the highest memory from /proc")
-def test_memory_stays_in_proportion_to_the_file(tmp_path):
-    encode = b"c_codecs\nencode\n"
-    load = b"ctorch.storage\n_load_from_bytes\n"
-    one_mb = pickle.dumps(torch.ones(2**18), 4)
-    start, end = one_mb.index(b"\x80\x02\x8a"), one_mb.index(b"\x94\x85\x94R")
-    storage = b"B" + (end - start).to_bytes(4, "little") + one_mb[start:end]
-    long_text = b"X" + (2**20).to_bytes(4, "little") + b"a" * 2**20
-    huge = (2**40).to_bytes(8, "little")
-    honest = pickle.dumps([torch.randn(2**20) for _ in range(12)], 4)
-    honest_2 = pickle.dumps([torch.ones(2**20) for _ in range(12)], 2)
-    found = growth(
-        tmp_path,
-        {
-            "declared bytes": b"\x80\x04\x8e" + huge + b"abc",
-            "declared text": b"\x80\x04\x8d" + huge + b"abc",
-            "declared frame": b"\x80\x04\x95" + huge + b"N.",
-            "declared elements": one_mb.replace((2**18).to_bytes(8, "little"), huge),
-            "far memo": b"\x80\x04]" + b"r\xff\xff\xff\xff" * 1000 + b".",
-            "doubling": b"\x80\x04]\x94(NNe" + b"".join(b"](h%ch%ce\x94" % (i, i) for i in range(60)) + b".",
-            "one storage again and again": b"\x80\x04]("
-            + load
-            + b"\x94"
-            + storage
-            + b"\x94h\x00h\x01\x85R" * 500
-            + b"e.",
-            "one text again and again": b"\x80\x04]("
-            + encode
-            + b"\x94"
-            + long_text
-            + b"\x94X\x06\x00\x00\x00latin1\x94"
-            + b"h\x00h\x01h\x02\x86R" * 500
-            + b"e.",
-            "deep records": b"\x80\x04"
-            + b"ctorch.nn.modules.container\nSequential\n)\x81}\x8c\x01a" * 40_000
-            + b"N"
-            + b"sb" * 40_000
-            + b".",
-            "all opcodes": b"\x80\x04(" + b"\x8f" * 2**20 + b"t.",
-            "protocol 4": honest,
-            "protocol 2": honest_2,
-        },
-    )
-    print(found)
-    mb = 2**20
-    assert found["deep records"][0] == "refused"
-    for name in list(found)[:6]:
-        assert found[name][0] == ("read" if name == "far memo" else "refused"), name
-        assert found[name][1] < 8 * mb, name
-    for name in ("one storage again and again", "one text again and again"):
-        assert found[name][0] == "refused"
-        assert found[name][1] < 16 * mb
-    assert found["all opcodes"][0] == "refused"
-    assert found["all opcodes"][1] < 160 * mb
-    assert found["protocol 4"][0] == found["protocol 2"][0] == "read"
-    assert len(honest) * 0.9 < found["protocol 4"][1] < 1.2 * len(honest)
-    assert found["protocol 2"][1] < 3.5 * len(honest_2)
