@@ -14,6 +14,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from torch_utils.legacy_bytes import Cursor, LegacyPickleError, Limits, Span
 from torch_utils.legacy_kinds import NUM_BYTES, what_it_is
 from torch_utils.legacy_machine import Machine, Vocabulary, checked_keys, expect
@@ -21,7 +23,7 @@ from torch_utils.legacy_numpy import Array, NumberType, read_scalar
 from torch_utils.legacy_records import Record, check_tree, tensors
 from torch_utils.legacy_storage import read_storage, rebuild_parameter, rebuild_tensor
 
-__all__ = ["Array", "LegacyPickleError", "Record", "read", "tensors"]
+__all__ = ["Array", "LegacyPickleError", "Record", "read", "read_plain", "tensors"]
 
 PERSISTENT_VERSION = 6
 PLAIN_CLASSES = (
@@ -51,6 +53,14 @@ def read(path: str | Path) -> Any:
         except LegacyPickleError as error:
             raise LegacyPickleError(f"{path} is not read: {error} [at byte {cursor.position}]") from None
     return value
+
+
+def read_plain(path: str | Path) -> Any:
+    """Tensors, numbers, texts and containers of them, as torch.save writes them; PyTorch refuses anything else."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # PyTorch raises what it meets, of a dozen kinds; nothing of the file has run.
+        raise LegacyPickleError(f"{path} is not read as plain tensors: {str(error).splitlines()[0]}") from None
 
 
 def vocabulary(limits: Limits) -> Vocabulary:

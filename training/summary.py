@@ -40,6 +40,16 @@ def summary(generator: GeneratorConfig, critic: CriticConfig | None, c_dim: int,
     return "\n".join(lines) + "\n"
 
 
+def network_summary(network: Generator | Discriminator, batch: int) -> str:
+    """The table of one network."""
+    if isinstance(network, Generator):
+        G, cost = _generator_cost(network.config, network.c_dim, batch, is_training=False)
+        return "\n".join(_table("Generator", G, cost, batch)) + "\n"
+    size = {"resolution": network.img_resolution, "channels": network.img_channels}
+    D, cost = _critic_cost(GeneratorConfig(**size), network.config, network.c_dim, batch)
+    return "\n".join(_table("Critic", D, cost, batch)) + "\n"
+
+
 def rendering_bytes(config: GeneratorConfig, c_dim: int, batch: int, *, is_training: bool) -> int:
     """Predicted peak of the tensors that rendering a batch makes; with gradients if `is_training`."""
     return _generator_cost(config, c_dim, batch, is_training=is_training)[1].peak_bytes

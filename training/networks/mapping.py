@@ -43,7 +43,8 @@ class MappingNetwork(nn.Module):
             Linear(inputs, outputs, act=act, lr_multiplier=lr_multiplier)
             for inputs, outputs, act in zip(widths[:-1], widths[1:], acts, strict=True)
         )
-        self.register_buffer("w_avg", torch.zeros(w_dim))
+        # Conditions have no mean that anything is drawn towards.
+        self.register_buffer("w_avg", torch.zeros(w_dim) if z_dim else None)
 
     def forward(
         self, z: Float[Tensor, "batch z_dim"] | None, c: Float[Tensor, "batch c_dim"] | None

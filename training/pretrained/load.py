@@ -9,7 +9,7 @@ from torch import nn
 from torch_utils.checkpoint import CheckpointError
 from training.discriminator import Discriminator
 from training.generator import Generator
-from training.pretrained import network_file, official_file
+from training.pretrained import network_file, official_file, state_dict_file
 from training.pretrained.sources import find
 
 
@@ -26,10 +26,14 @@ def load_discriminator(source: str | Path, device: torch.device | str = "cpu") -
 def load_networks(source: str | Path) -> dict[str, nn.Module]:
     """All networks of a source by name: G_ema, G, D."""
     path = find(source)
-    readers = {".safetensors": network_file.load_networks, ".pkl": official_file.load_networks}
+    readers = {
+        ".safetensors": network_file.load_networks,
+        ".pkl": official_file.load_networks,
+        ".pt": state_dict_file.load_networks,
+    }
     if path.suffix.lower() not in readers:
         raise CheckpointError(
-            f"{path}: networks are read from {' and '.join(readers)} files, not from {path.suffix or 'such a one'}"
+            f"{path}: networks are read from {', '.join(readers)} files, not from {path.suffix or 'such a one'}"
         )
     return readers[path.suffix.lower()](path)
 

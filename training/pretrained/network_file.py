@@ -30,7 +30,7 @@ def save_networks(path: str | Path, networks: Mapping[str, nn.Module], provenanc
     header = {
         "format": _FORMAT,
         "schema_version": SCHEMA_VERSION,
-        "networks": {name: _description(module) for name, module in networks.items()},
+        "networks": {name: describe(module) for name, module in networks.items()},
         "provenance": dict(provenance),
     }
     checkpoint.write(path, tensors, header)
@@ -42,7 +42,7 @@ def load_networks(path: str | Path) -> dict[str, nn.Module]:
     check_header(path, header)
     networks = {}
     for name, description in header["networks"].items():
-        module = _build(path, name, description)
+        module = build_described(description, f"{path}, network {name}")
         own = {key.removeprefix(f"{name}."): x for key, x in tensors.items() if key.startswith(f"{name}.")}
         checkpoint.load_weights(module, own, f"{path}, network {name}")
         networks[name] = module.eval()
@@ -59,7 +59,8 @@ def check_header(path: str | Path, header: Mapping[str, Any]) -> None:
         )
 
 
-def _description(module: nn.Module) -> dict[str, Any]:
+def describe(module: nn.Module) -> dict[str, Any]:
+    """All that is needed to build another one, as JSON."""
     if isinstance(module, Generator):
         return {"kind": "generator", "c_dim": module.c_dim, "config": to_tree(module.config)}
     assert isinstance(module, Discriminator)
@@ -67,8 +68,8 @@ def _description(module: nn.Module) -> dict[str, Any]:
     return {"kind": "critic", "c_dim": module.c_dim, **size, "config": to_tree(module.config)}
 
 
-def _build(path: str | Path, name: str, description: Mapping[str, Any]) -> nn.Module:
-    source = f"{path}, network {name}"
+def build_described(description: Mapping[str, Any], source: str) -> nn.Module:
+    """One with fresh weights. `source` names it in errors."""
     try:
         kind, c_dim, tree = (description[key] for key in ("kind", "c_dim", "config"))
         with torch.random.fork_rng(devices=[]):  # The first weights are drawn, and replaced at once.

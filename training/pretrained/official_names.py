@@ -9,7 +9,15 @@ them fastest. And the published files hold a copy of the resampling filter per l
 import re
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
+
+from torch_utils.ops.fir_resample import filter_taps
+from training.discriminator import Discriminator
+from training.networks.critic import ResidualBlock
+from training.networks.layers import Conv
+from training.networks.modulated import StyledConv
+from training.networks.synthesis import Block
 
 # Ours (a pattern) -> theirs. {size} is the resolution of block number `block` of its network.
 _TABLE = [
@@ -39,9 +47,22 @@ def official_names(module: nn.Module) -> dict[str, str]:
 
 
 def to_official(module: nn.Module) -> dict[str, Tensor]:
-    """The tensors of a generator or a critic as the published files name and order them."""
+    """The tensors of a generator or a critic as the published files name and order them, without constants."""
     state = module.state_dict()
     return {theirs: _reordered(module, ours, state[ours], back=True) for theirs, ours in official_names(module).items()}
+
+
+def official_constants(module: nn.Module) -> dict[str, Tensor]:
+    """The copies of the resampling filter that a published state dict has besides."""
+    taps = filter_taps()
+    keeps_filter = (Block, StyledConv, ResidualBlock, Conv)
+    paths = [path for path, part in module.named_modules() if isinstance(part, keeps_filter)]
+    prefixes = [_official_name(f"{path}.", module) for path in paths]
+    if isinstance(module, Discriminator):
+        prefixes.append("")
+    elif module.config.superresolution.widths != (256, 128):  # All published forms but the first keep one more.
+        prefixes.append("superresolution.")
+    return {f"{prefix}resample_filter": torch.outer(taps, taps) for prefix in prefixes}
 
 
 def from_official(module: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

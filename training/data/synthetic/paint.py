@@ -6,7 +6,6 @@ stands for what is too fine to be carved: strands, ribs. `glow` is light that th
 catch-lights of the eyes, painted as on dolls so that they stay on the pupil's side from everywhere, do.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,9 +16,9 @@ from torch import Tensor
 from training.data.synthetic.anatomy import Anatomy
 from training.data.synthetic.head import LAYERS
 from training.data.synthetic.identity import Identity
-from training.data.synthetic.palettes import RGB, linear, mixed
-from training.data.synthetic.patterns import Strands, blotches, bump, soft_step, strands
-from training.data.synthetic.skin import paint_skin, scalp_shade
+from training.data.synthetic.palettes import linear, mixed
+from training.data.synthetic.patterns import blotches, bump, soft_step, strands
+from training.data.synthetic.skin import paint_skin
 
 PARTED = ("short", "bob", "long", "bun", "ponytail")
 

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plain state dicts with the published tensor names, for other programs.
+
+The file is {"G_ema": {name: tensor}, "D": ..., "networks": JSON}, and `torch.load(path, weights_only=True)` reads it.
+Other programs have no use for "networks": it describes the networks, so that this project can read the file as well.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from dnnlib.atomic import atomic_write
+from torch_utils import legacy_pickle
+from torch_utils.checkpoint import CheckpointError, load_weights
+from torch_utils.legacy_pickle import LegacyPickleError
+from training.pretrained.network_file import build_described, describe
+from training.pretrained.official_names import from_official, official_constants, to_official
+
+_DESCRIPTION = "networks"
+
+
+def save_networks(path: str | Path, networks: Mapping[str, nn.Module]) -> None:
+    """Writes the state dicts and the description."""
+    content: dict[str, object] = {name: to_official(net) | official_constants(net) for name, net in networks.items()}
+    content[_DESCRIPTION] = json.dumps({name: describe(network) for name, network in networks.items()})
+    with atomic_write(path) as file:
+        torch.save(content, file)
+
+
+def load_networks(path: str | Path) -> dict[str, nn.Module]:
+    """All networks of the file, in eval mode."""
+    try:
+        content = legacy_pickle.read_plain(path)
+        descriptions = json.loads(content[_DESCRIPTION])
+    except LegacyPickleError as error:
+        raise CheckpointError(str(error)) from None
+    except (KeyError, TypeError, ValueError):
+        raise CheckpointError(
+            f"{path}: has no description of its networks, so this project did not write it; convert the .pkl instead"
+        ) from None
+    networks = {}
+    for name, description in descriptions.items():
+        source = f"{path}, network {name}"
+        module = build_described(description, source)
+        load_weights(module, from_official(module, content[name]), source)
+        networks[name] = module.eval()
+    return networks
