@@ -51,7 +51,7 @@ def _generator(record: Record, source: str) -> nn.Module:
         raw_resolution = record.attributes["neural_rendering_resolution"]
         config = generator_config(init, rendering, _family(record, rendering, source), raw_resolution)
         c_dim = init["c_dim"]
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise CheckpointError(f"{source}: its settings are not those of a PanoHead or an EG3D ({error!r})") from None
     return _with_weights(build_generator, config, record, source, c_dim=c_dim)
 
@@ -61,7 +61,7 @@ def _critic(record: Record, source: str) -> nn.Module:
     try:
         size = {"resolution": init["img_resolution"], "image_channels": init["img_channels"], "c_dim": init["c_dim"]}
         config = critic_config(record.class_name, init)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise CheckpointError(f"{source}: its settings are not those of a published critic ({error!r})") from None
     return _with_weights(build_critic, config, record, source, **size)
 
