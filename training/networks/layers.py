@@ -49,7 +49,7 @@ class Linear(nn.Module):
         if self.act == "linear":
             return F.linear(x, weight.to(x.dtype), bias.to(x.dtype))
         y = F.linear(x, weight.to(x.dtype))
-        return biased_act(y.flatten(0, -2), bias.to(x.dtype), self.act).view_as(y)
+        return biased_act(y.view(-1, len(bias)), bias.to(x.dtype), self.act).view_as(y)
 
 
 @final

@@ -44,10 +44,10 @@ def _conv(x: Tensor, weight: Tensor, up: int) -> Tensor:
 
 
 def _within_half_range(weight: Tensor, styles: Tensor) -> tuple[Tensor, Tensor]:
-    # Demodulation undoes any scale, so these are chosen such that no product overflows float16.
+    # Demodulation undoes any scale, so these are chosen such that no product overflows float16. Zeros stay zeros.
     fan_in = math.prod(weight.shape[1:])
-    weight = weight / (math.sqrt(fan_in) * weight.abs().amax(dim=(1, 2, 3), keepdim=True))
-    return weight, styles / styles.abs().amax(dim=1, keepdim=True)
+    weight = weight / (math.sqrt(fan_in) * weight.abs().amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-30))
+    return weight, styles / styles.abs().amax(dim=1, keepdim=True).clamp(min=1e-30)
 
 
 @final
