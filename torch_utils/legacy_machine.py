@@ -147,9 +147,11 @@ class Machine:
             self.top(Buildable, "the state of an object").build(state)
         elif opcode == b"Q" and self.vocabulary.persistent is not None:  # BINPERSID
             self.stack.append(self.vocabulary.persistent(*self.pop(1)))
-        else:
-            name = _OPCODE_NAMES.get(opcode, f"0x{opcode.hex()}")
+        elif opcode in _OPCODE_NAMES:
+            name = _OPCODE_NAMES[opcode]
             raise LegacyPickleError(f"it uses the opcode {name}, which no published snapshot does; nothing was run")
+        else:
+            raise _damaged(f"it uses the opcode 0x{opcode.hex()}, which does not exist")
 
     def simple(self, opcode: bytes) -> Any:
         """What an opcode pushes that takes nothing from the stack."""
