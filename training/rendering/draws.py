@@ -15,6 +15,8 @@ from torch import Tensor
 from torch_utils import rng
 from torch_utils.ops.importance_depths import mid_cell
 
+_RAY_BITS = 20
+
 
 class AbstractDraws(ABC):
     """Numbers for the samples of the rays `start` .. `stop` of every picture."""
@@ -76,7 +78,9 @@ class Drawn(AbstractDraws):
 
     def _rays(self, start: int, stop: int) -> Int64[Tensor, " rays"]:
         """One number per ray of every picture: images are less than 2^43, rays less than 2^20 (1024 x 1024)."""
-        return (self.indices[:, None] << 20 | torch.arange(start, stop, device=self.indices.device)).flatten()
+        if stop > 1 << _RAY_BITS:
+            raise ValueError("Random draws number the rays of pictures of up to 1024 x 1024; render a smaller one.")
+        return (self.indices[:, None] << _RAY_BITS | torch.arange(start, stop, device=self.indices.device)).flatten()
 
     def _per_image(self, drawn: Tensor, like: Tensor) -> Tensor:
         return drawn.unflatten(0, (len(self.indices), -1)).to(like.dtype)

@@ -35,6 +35,7 @@ def test_limits_hold_for_what_layers_give_but_not_for_the_skip() -> None:
         part.register_forward_hook(lambda _module, _inputs, y, name=name: given.update({name: y}))
     with torch.no_grad():
         block.conv1.weight *= 100
+        block.skip.weight *= 100
         block(1000 * torch.randn(2, 3, 8, 8))
     assert given["from_image"].abs().max() == 1.0
     assert given["conv0"].abs().max() == 1.0
