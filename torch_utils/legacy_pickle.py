@@ -11,6 +11,7 @@ Source text is never decoded where it is long, never executed, and dropped.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,11 @@ PLAIN_CLASSES = (
 )
 
 
-def read(path: str | Path) -> Any:
-    """What a snapshot holds: plain values, tensors on the CPU, and records of its modules."""
+def read(path: str | Path, look_for: tuple[str, ...] = ()) -> Any:
+    """What a snapshot holds: plain values, tensors on the CPU, and records of its modules.
+
+    A record tells which words of `look_for` stand in the source text that came with its object.
+    """
     path = Path(path)
     with path.open("rb") as file:
         num_bytes = os.fstat(file.fileno()).st_size
@@ -46,7 +50,7 @@ def read(path: str | Path) -> Any:
             if (other := what_it_is(file.read(min(NUM_BYTES, num_bytes)))) is not None:
                 raise LegacyPickleError(other)
             limits = Limits.of_file(num_bytes)
-            value = Machine(cursor, vocabulary(limits), limits).run()
+            value = Machine(cursor, vocabulary(limits, look_for), limits).run()
             if cursor.remaining:
                 raise LegacyPickleError(f"{cursor.remaining} bytes follow its end")
             check_tree(value)
@@ -60,11 +64,17 @@ def read_plain(path: str | Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # PyTorch raises what it meets, of a dozen kinds; nothing of the file has run.
-        raise LegacyPickleError(f"{path} is not read as plain tensors: {str(error).splitlines()[0]}") from None
+        raise LegacyPickleError(
+            f"{path} is not read as plain tensors: {str(error).partition(chr(10))[0] or type(error).__name__}"
+        ) from None
 
 
-def vocabulary(limits: Limits) -> Vocabulary:
+def vocabulary(limits: Limits, look_for: tuple[str, ...] = ()) -> Vocabulary:
     """The names that snapshots use, and what stands in for each."""
+    words_of: dict[int, frozenset[str]] = {}  # By place in the file: modules of one class share their text.
+
+    def persistent(arguments: tuple) -> Record:
+        return persistent_record(arguments, lambda source: words_in(source, look_for, words_of, limits))
 
     def storage(arguments: tuple) -> Any:
         return read_storage(arguments, limits)
@@ -76,7 +86,7 @@ def vocabulary(limits: Limits) -> Vocabulary:
         return Array(arguments, limits)
 
     calls = {
-        "torch_utils.persistence._reconstruct_persistent_obj": persistent_record,
+        "torch_utils.persistence._reconstruct_persistent_obj": persistent,
         "torch._utils._rebuild_tensor_v2": rebuild_tensor,
         "torch._utils._rebuild_parameter": rebuild_parameter,
         "torch.storage._load_from_bytes": storage,
@@ -91,14 +101,29 @@ def vocabulary(limits: Limits) -> Vocabulary:
     return Vocabulary(calls, classes, mentions=frozenset({"numpy.ndarray"}))
 
 
-def persistent_record(arguments: tuple) -> Record:
-    """The record of an object that came with its source. The source is dropped."""
+def persistent_record(arguments: tuple, words: Callable[[Any], frozenset[str]]) -> Record:
+    """The record of an object that came with its source, which is dropped but for the words that were asked for."""
     (meta,) = expect("a persistent object", arguments, dict)
     fields = tuple(meta.get(name) for name in ("type", "version", "class_name", "state"))
     kind_of_object, version, class_name, state = expect("a persistent object", fields, str, int, str, dict)
     if kind_of_object != "class" or version != PERSISTENT_VERSION:
         raise LegacyPickleError(f"a persistent object has version {version}; published ones are {PERSISTENT_VERSION}")
-    return Record(class_name, state)
+    return Record(class_name, state, words(meta.get("module_src")))
+
+
+def words_in(
+    source: Any, look_for: tuple[str, ...], known: dict[int, frozenset[str]], limits: Limits
+) -> frozenset[str]:
+    """Those of `look_for` that stand in a source text, which is only searched."""
+    if not look_for or not isinstance(source, str | Span):
+        return frozenset()
+    if isinstance(source, str):
+        return frozenset(word for word in look_for if word in source)
+    if source.start not in known:
+        limits.spend_copy(source.size)
+        text = source.read()
+        known[source.start] = frozenset(word for word in look_for if word.encode() in text)
+    return known[source.start]
 
 
 def empty_dict(arguments: tuple) -> dict[Any, Any]:

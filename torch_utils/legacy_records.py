@@ -25,8 +25,11 @@ _LEAVES = (type(None), bool, int, float, str, bytes, Tensor, Array)
 class Record(Buildable):
     """Stands for an object of the file."""
 
-    def __init__(self, class_name: str, state: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, class_name: str, state: dict[str, Any] | None = None, words: frozenset[str] = frozenset()
+    ) -> None:
         self.class_name = class_name
+        self.words = words  # That were asked for, and stand in the source text that came with the object.
         self.state = {} if state is None else state
 
     def __repr__(self) -> str:

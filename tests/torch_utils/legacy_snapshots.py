@@ -106,10 +106,10 @@ def planted_modules(source: str):
         yield
 
 
-def write_snapshot(path: Path, protocol: int, trace: Path, value: Any = None) -> Any:
+def write_snapshot(path: Path, protocol: int, trace: Path, value: Any = None, comment: str = "") -> Any:
     """Write a snapshot whose sources write `trace` if they are executed, and return what went in."""
     value = make_snapshot() if value is None else value
-    with planted_modules(f"import pathlib\npathlib.Path({str(trace)!r}).write_text('executed')\n"):
+    with planted_modules(f"import pathlib\npathlib.Path({str(trace)!r}).write_text('executed')\n# {comment}\n"):
         path.write_bytes(pickle.dumps(value, protocol))
     return value
 

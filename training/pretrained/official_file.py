@@ -17,6 +17,8 @@ from training.model_config import CriticConfig, GeneratorConfig
 from training.pretrained.official_config import EG3D, PANOHEAD, Family, critic_config, generator_config
 from training.pretrained.official_names import from_official
 
+_CROP_WORD = "triplane_crop"  # Stands in the renderer's source text if it leaves out the margin of the box.
+
 # Rows are the axes of a plane: width, height, depth. All models share the first two planes.
 _XY, _XZ = [[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 0, 1], [0, 1, 0]]
 _PLANE_AXES = {
@@ -28,7 +30,7 @@ _PLANE_AXES = {
 def load_networks(path: str | Path) -> dict[str, nn.Module]:
     """G_ema, G and D, as far as the file has them, in eval mode."""
     try:
-        snapshot = legacy_pickle.read(path)
+        snapshot = legacy_pickle.read(path, look_for=(_CROP_WORD,))
         if not isinstance(snapshot, dict):
             raise CheckpointError(f"{path}: is a pickle, but not of a snapshot: it holds no G, D or G_ema")
         generators = {name: snapshot[name] for name in ("G_ema", "G") if isinstance(snapshot.get(name), Record)}
@@ -82,6 +84,9 @@ def _family(record: Record, rendering: Mapping[str, Any], source: str) -> Family
     """By what the file has: PanoHead's settings or EG3D's, and the planes that its renderer spans."""
     family = PANOHEAD if "triplane_depth" in rendering else EG3D
     renderer = record.modules.get("renderer")
+    if renderer is not None and renderer.class_name.startswith("Importance") and family.crop:
+        # Some published PanoHeads were made before pictures left out the margin of the box.
+        family = family._replace(crop=_CROP_WORD in renderer.words)
     axes = None if renderer is None else renderer.attributes.get("plane_axes")
     if not isinstance(axes, torch.Tensor):
         return family

@@ -61,6 +61,10 @@ class TriPlaneGenerator(Part):
     pass
 
 
+class ImportanceRenderer(Part):
+    """PanoHead's renderer comes with its source."""
+
+
 class MaskDualDiscriminatorV2(Part):
     pass
 
@@ -86,7 +90,7 @@ def official_parts(family: Family) -> tuple[TriPlaneGenerator, MaskDualDiscrimin
     G.plant("dataset_label_std", torch.ones(25))
     G.rendering_kwargs = EasyDict(rendering | {"ray_start": 2.3})
     G.neural_rendering_resolution = 32
-    G.add_module("renderer", Part())
+    G.add_module("renderer", ImportanceRenderer() if family is PANOHEAD else Part())
     G.renderer.plane_axes = torch.tensor(AXES[family.axes], dtype=torch.float32)
     critic = build_critic(critic_config("MaskDualDiscriminatorV2", CRITIC), resolution=128)
     D = MaskDualDiscriminatorV2(**CRITIC)
@@ -95,10 +99,20 @@ def official_parts(family: Family) -> tuple[TriPlaneGenerator, MaskDualDiscrimin
     return G, D, ours
 
 
-def written(path: Path, trace: Path, **entries: Any) -> Path:
+def written(path: Path, trace: Path, *, comment: str = "triplane_crop=0.1", **entries: Any) -> Path:
     snapshot = {"training_set_kwargs": None, "G": None, "D": None, "G_ema": None, "augment_pipe": None}
-    write_snapshot(path, 4, trace, snapshot | entries)
+    write_snapshot(path, 4, trace, snapshot | entries, comment)
     return path
+
+
+@pytest.mark.parametrize("filling", ["", "x" * 10_000])
+def test_the_crop_is_that_of_the_renderer_in_the_file(tmp_path: Path, filling: str) -> None:
+    G, _, _ = official_parts(PANOHEAD)
+    crops = [
+        load_generator(written(tmp_path / "n.pkl", tmp_path / "t", comment=filling + comment, G_ema=G)).config.field
+        for comment in ("triplane_crop = 0.1", "nothing")
+    ]
+    assert [field.crop_margin for field in crops] == [0.1, None]
 
 
 @pytest.mark.parametrize("family", [PANOHEAD, EG3D], ids=["panohead", "eg3d"])
