@@ -29,7 +29,20 @@ def build_generator(config: GeneratorConfig, c_dim: int = LABEL_DIM) -> Generato
     """A generator with fresh weights, which follow from PyTorch's random state."""
     _require_power_of_two(config.resolution, "generator.resolution")
     _require_power_of_two(config.field.resolution, "generator.field.resolution")
+    _require_power_of_two(config.superresolution.in_resolution, "generator.superresolution.in_resolution")
     mapping, field = config.mapping, config.field
+    if c_dim < LABEL_DIM:
+        raise ValueError(
+            f"A generator's conditions begin with the {LABEL_DIM} numbers of a camera; {c_dim} are too few."
+        )
+    if field.planar and field.depth != 1:
+        raise ValueError(
+            f"Planar fields have single planes: set field.depth to 1 instead of {field.depth}, or planar off."
+        )
+    if field.crop_margin is not None and field.crop_margin >= field.box_size / 2:
+        raise ValueError(f"field.crop_margin {field.crop_margin:g} leaves nothing of a box of side {field.box_size:g}.")
+    if config.raw == "features" and field.channels < config.channels:
+        raise ValueError(f"{field.channels} features cannot be {config.channels} colours: raise field.channels.")
     shared = {"w_dim": mapping.w_dim, "dtype": _DTYPES[config.precision], "clamp": config.clamp}
     planes = SynthesisNetwork(
         field.resolution,
@@ -123,6 +136,10 @@ def build_critic(
 ) -> Discriminator:
     """A critic with fresh weights, which follow from PyTorch's random state."""
     _require_power_of_two(resolution, "the critic's resolution")
+    if not config.inputs or len(set(config.inputs)) < len(config.inputs):
+        raise ValueError(f"A critic is shown some of image, raw and mask, each once, not {list(config.inputs)}.")
+    if config.mask_tower and not {"mask"} < set(config.inputs):
+        raise ValueError("A tower for the mask stands beside another: inputs must name the mask and something else.")
     channels = {"image": image_channels, "raw": image_channels, "mask": 1}
     shown = [name for name in config.inputs if not (name == "mask" and config.mask_tower)]
     largest = [resolution >> i for i in range(config.num_half_precision)]
@@ -153,6 +170,6 @@ def build_critic(
 
 
 def _require_power_of_two(size: int, what: str) -> None:
-    if not math.log2(size).is_integer():
-        below = 2 ** int(math.log2(size))
+    if size < 1 or not math.log2(size).is_integer():
+        below = 2 ** int(math.log2(max(size, 1)))
         raise ValueError(f"{what} must be a power of two, not {size}: choose {below} or {2 * below}.")

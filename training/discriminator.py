@@ -44,16 +44,11 @@ class Discriminator(nn.Module):
         self.head = head
 
     def forward(
-        self, pictures: Mapping[str, Tensor], c: Float[Tensor, "batch c_dim"] | None
+        self,
+        pictures: Mapping[str, Tensor],
+        c: Tensor | None,  # [N, c_dim]
     ) -> Float[Tensor, "batch 1"]:
-        missing = [key for key in map(CHANNEL.get, self.config.inputs) if key not in pictures]
-        if missing:
-            raise ValueError(f"This critic reads {', '.join(missing)}, which the pictures lack: {', '.join(pictures)}.")
-        if pictures["image"].shape[-1] != self.img_resolution:
-            raise ValueError(
-                f"This critic reads pictures of {self.img_resolution} x {self.img_resolution}, not "
-                f"{list(pictures['image'].shape)}."
-            )
+        self._check(pictures, c)
         shown = [
             self._shown(name, pictures[CHANNEL[name]], self.img_resolution)
             for name in self.config.inputs
@@ -63,7 +58,26 @@ class Discriminator(nn.Module):
         if self.mask_tower is not None:
             mask = self._shown("mask", pictures["image_mask"], self.config.mask_tower_resolution)
             x = x + self.mask_tower(mask)
-        return self.head(x, c)
+        return self.head(x, None if c is None else c.to(self.head.out.weight.dtype))
+
+    def _check(self, pictures: Mapping[str, Tensor], c: Tensor | None) -> None:
+        """What callers get wrong, told in a sentence."""
+        keys = [CHANNEL[name] for name in self.config.inputs]
+        missing = [key for key in keys if key not in pictures]
+        if missing:
+            raise ValueError(f"This critic reads {', '.join(missing)}, which the pictures lack: {', '.join(pictures)}.")
+        batch, size = len(pictures[keys[0]]), self.img_resolution
+        for key in keys:
+            channels = 1 if key == "image_mask" else self.img_channels
+            wanted = [batch, channels, size, size] if key == "image" else [batch, channels, "any", "any"]
+            shape, dtype = list(pictures[key].shape), pictures[key].dtype
+            if len(shape) != 4 or any(want not in ("any", have) for want, have in zip(wanted, shape, strict=True)):
+                raise ValueError(f"This critic reads {key} of [{', '.join(map(str, wanted))}], not {shape}.")
+            if not dtype.is_floating_point:
+                raise ValueError(f"{key} must be floating point, not {dtype}: images / 127.5 - 1, masks / 255.")
+        if self.c_dim and (c is None or c.shape != (batch, self.c_dim)):
+            given = "None" if c is None else list(c.shape)
+            raise ValueError(f"c must be [{batch}, {self.c_dim}], the conditions of the {batch} pictures, not {given}.")
 
     @staticmethod
     def _shown(name: str, picture: Tensor, size: int) -> Tensor:

@@ -113,15 +113,14 @@ class Generator(nn.Module):
         truncation_cutoff: int | None = None,
     ) -> Float[Tensor, "batch num_ws w_dim"]:
         """Styles of all layers, drawn towards the mean by truncation."""
-        check.codes(self, z)
-        check.labels(self, c, len(z))
+        z, c = check.codes(self, z), check.labels(self, c, len(z))
         w = self.mapping_network(z, c * self.config.mapping.camera_scale)
         ws = w[:, None].expand(-1, self.num_ws, -1)
         return truncate(ws, self.mapping_network.w_avg, truncation_psi, truncation_cutoff)
 
     def planes(self, ws: Tensor, noise_mode: str | None = None) -> Tensor:
         """The field's prepared state, to be kept and passed back to `synthesis` for further views."""
-        check.styles(self, ws)
+        ws = check.styles(self, ws)
         return self.field.prepare({"ws": ws}, self._noise(noise_mode, ws, None))
 
     # ------------------------------------------------------------------------------------------------------------------
@@ -133,24 +132,27 @@ class Generator(nn.Module):
         c: Tensor,  # [N, c_dim]
         neural_rendering_resolution: int | None = None,
         noise_mode: str | None = None,  # "const", "random", "none"; None: const in eval mode, random in train mode.
-        ws_bcg: Float[Tensor, "batch num_ws w_dim"] | None = None,  # Styles of the background.
+        ws_bcg: Tensor | None = None,  # Styles of the backgrounds, or of one for all: [N or 1, num_ws, w_dim].
         planes: Tensor | None = None,
         *,
         randomness: Randomness | None = None,
         density_noise: float = 0.0,
     ) -> Rendering:
         """Pictures of styles under cameras that are taken as they are."""
-        check.styles(self, ws)
-        check.labels(self, c, len(ws))
+        ws, c = check.styles(self, ws), check.labels(self, c, len(ws))
         check.cameras(self, c)
+        size = self.neural_rendering_resolution
+        if neural_rendering_resolution is not None:
+            size = check.resolution(neural_rendering_resolution)
         if randomness is None and self.training:
             randomness = Randomness.fresh(ws)
         noise = self._noise(noise_mode, ws, randomness)
-        codes = {"ws": ws} if ws_bcg is None else {"ws": ws, "ws_bcg": ws_bcg}
-        state = self.field.prepare(codes, noise) if planes is None else planes
+        codes = {"ws": ws}
+        if ws_bcg is not None:
+            codes["ws_bcg"] = check.background_styles(self, ws_bcg, len(ws))
+        state = self.field.prepare(codes, noise) if planes is None else check.planes(planes, len(ws))
         draws: AbstractDraws = MidCell() if randomness is None else randomness.draws
 
-        size = neural_rendering_resolution or self.neural_rendering_resolution
         origins, directions = rays(camera_from_label(c[:, :25]), size)
         scene = Scene(self.field, state, self.warp, codes)
         seen = self.renderer.render(scene, Rays(origins, directions), draws, density_noise)
@@ -171,6 +173,7 @@ class Generator(nn.Module):
         noise_mode: str | None = None,
     ) -> Rendering:
         """Pictures of codes, conditioned on and seen by one camera, after the learned correction of it."""
+        z, c = check.codes(self, z), check.labels(self, c, len(z))
         ws = self.mapping(z, c, truncation_psi, truncation_cutoff)
         if self.adaptation is not None:
             c, _ = self.adaptation(z, c, truncation_psi, truncation_cutoff)
@@ -202,8 +205,8 @@ class Generator(nn.Module):
         planes: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """The same of given styles."""
-        check.points(self, points, len(ws))
-        state = self.planes(ws, noise_mode) if planes is None else planes
+        points = check.points(self, points, len(ws))
+        state = self.planes(ws, noise_mode) if planes is None else check.planes(planes, len(ws))
         density, features = self.field.query(state, points)
         return {"sigma": density[..., None], "rgb": features}
 

@@ -264,5 +264,5 @@ def test_a_critic_names_what_it_lacks() -> None:
     D = small_critic()
     with pytest.raises(ValueError, match="image_mask"):
         D({"image": torch.zeros(2, 3, 32, 32), "image_raw": torch.zeros(2, 3, 8, 8)}, labels(0.0, 1.0))
-    with pytest.raises(ValueError, match="32 x 32"):
+    with pytest.raises(ValueError, match="32, 32"):
         D({"image": torch.zeros(2, 3, 16, 16), "image_raw": torch.zeros(2, 3, 8, 8), "image_mask": None}, labels(0.0))

@@ -46,6 +46,8 @@ class ImportanceMarcher(AbstractRenderer):
             raise ValueError("Give both near and far, or neither: then both follow from the box of the field.")
         if near is not None and not 0 <= near < far:
             raise ValueError(f"Rays start at near and end at far, but near = {near} and far = {far}.")
+        if near == 0 and spacing == "disparity":
+            raise ValueError("Samples evenly spread in disparity need near > 0.")
         self.near = near
         self.far = far
         self.num_coarse = num_coarse

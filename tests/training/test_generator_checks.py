@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What callers pass to a generator: what scripts for EG3D pass works, the rest is told in a sentence."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tests.training.small import codes, labels, small_generator
+from training.generator import Generator
+
+C = labels(0.3, 2.0)
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def G() -> Generator:  # noqa: N802, as users call it
+    return small_generator()
+
+
+@pytest.fixture(scope="module")
+def ws(G: Generator) -> Tensor:
+    with torch.no_grad():
+        return G.mapping(codes(2), C)
+
+
+@torch.no_grad()
+def test_codes_drawn_with_numpy_are_in_float64_and_welcome(G: Generator) -> None:
+    z = torch.from_numpy(np.random.RandomState(0).randn(2, G.z_dim))
+    out, same = G(z, C.double()), G(z.float(), C)
+    assert out["image"].dtype == torch.float32
+    assert all(torch.equal(out[key], same[key]) for key in out)
+    points = torch.from_numpy(np.random.RandomState(0).uniform(-0.5, 0.5, (2, 5, 3)))
+    assert G.sample(points, None, z, C)["sigma"].dtype == torch.float32
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_styles_of_any_precision_make_pictures(G: Generator, ws: Tensor, dtype: torch.dtype) -> None:
+    out = G.synthesis(ws.to(dtype), C.to(dtype), ws_bcg=ws.to(dtype))
+    assert torch.isfinite(out["image"]).all()
+    assert out["image"].dtype == torch.float32
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda G, ws: G.mapping(codes(0), labels()), "z has no rows"),
+        (lambda G, ws: G.planes(ws.long()), "ws must be floating point"),
+        (lambda G, ws: G.synthesis(ws, C, 0), "neural_rendering_resolution"),
+        (lambda G, ws: G.synthesis(ws, C, -4), "neural_rendering_resolution"),
+        (lambda G, ws: G.synthesis(ws, C, planes=G.planes(ws[:1])), "planes are of 1 pictures, ws of 2"),
+        (lambda G, ws: G.sample_mixed(torch.zeros(2, 1, 3), None, ws, planes=G.planes(ws[:1])), "planes are of 1"),
+        (lambda G, ws: G.synthesis(ws, C, ws_bcg=ws[..., :3]), "ws_bcg must be .* 1 picture or for 2"),
+        (lambda G, ws: G.synthesis(ws, C, ws_bcg=ws.repeat(2, 1, 1)), "ws_bcg must be"),
+        (lambda G, ws: G.synthesis(ws * torch.nan, C), "ws has numbers that are not finite"),
+        (lambda G, ws: G.sample_mixed(torch.full((2, 1, 3), torch.inf), None, ws), "points has numbers"),
+        (lambda G, ws: G.synthesis(ws, C, density_noise=1.0), "density_noise"),
+    ],
+)
+def test_bad_input_is_told_in_a_sentence(G: Generator, ws: Tensor, call, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call(G, ws)
+
+
+def test_values_of_another_type_are_told_in_a_sentence() -> None:
+    # In a program of its own: here annotations are checked first.
+    script = """
+from tests.training.test_generator_checks import *
+G = small_generator()
+ws = G.mapping(codes(2), C)
+for call in (
+    lambda: G.mapping([0.0] * 8, C),
+    lambda: G.mapping(np.zeros((2, 8)), C),
+    lambda: G.mapping(codes(2), None),
+    lambda: G.synthesis(ws, C, 8.0),
+):
+    try:
+        call()
+    except ValueError as error:
+        print(error)
+"""
+    lines = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert [line.partition(" (")[0] for line in lines.splitlines()[:3]] == [
+        "z must be a tensor",
+        "z must be a tensor",
+        "c must be a tensor",
+    ]
+    assert lines.splitlines()[3].endswith("not 8.0.")
+
+
+@torch.no_grad()
+def test_no_points_have_no_densities(G: Generator, ws: Tensor) -> None:
+    assert G.sample_mixed(torch.zeros(2, 0, 3), None, ws)["sigma"].shape == (2, 0, 1)
+
+
+def test_values_are_not_looked_at_in_training() -> None:
+    G = small_generator().train()
+    out = G.synthesis(G.mapping(codes(2), C) * torch.nan, C)
+    assert out["image"].isnan().any()
