@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weights as data: a safetensors file with a JSON header of ours, written whole or not at all, verified when read.
 
-The header says what the tensors are (configuration, provenance) and has a digest of their names, types, shapes and
-bytes. Nothing in a file is ever executed.
+The header says what the tensors are (configuration, provenance). It has a digest of itself and of the names, types,
+shapes and bytes of the tensors, so that no damaged byte goes unseen. Nothing in a file is ever executed.
 """
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,32 +37,41 @@ class Checkpoint(NamedTuple):
 def write(path: str | Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
     """Makes the file; at every moment `path` is the old one or the new one."""
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    text = json.dumps({**header, _DIGEST: _digest(plain)}, allow_nan=False)
+    tree = json.loads(json.dumps(header, allow_nan=False))
+    text = json.dumps(tree | {_DIGEST: _digest(tree, plain)})
     atomic_write_bytes(path, safetensors.torch.save(plain, metadata={_KEY: text}))
 
 
 def read(path: str | Path) -> Checkpoint:
     """The file's tensors, on the CPU, and its header."""
-    header = read_header(path)
-    try:
-        tensors = safetensors.torch.load_file(path)
-    except (safetensors.SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({error}); copy or download it again") from None
-    if _digest(tensors) != header.pop(_DIGEST, None):
-        raise CheckpointError(
-            f"{path}: its tensors do not match its digest, so it is damaged; copy or download it again"
-        )
+    with _opened(path) as file:
+        header = _header(path, file.metadata())
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no dictionary
+    digest = header.pop(_DIGEST, None)
+    if digest != _digest(header, tensors):
+        raise CheckpointError(f"{path}: does not match its digest, so it is damaged; copy or download it again")
     return Checkpoint(tensors, header)
 
 
 def read_header(path: str | Path) -> dict[str, Any]:
-    """The header alone, with the digest, without reading any tensor."""
+    """The header alone, with the digest, without reading any tensor; so it is not verified."""
+    with _opened(path) as file:
+        return _header(path, file.metadata())
+
+
+@contextlib.contextmanager
+def _opened(path: str | Path) -> Iterator[Any]:
     try:
         with safetensors.safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-    except (safetensors.SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: is not a whole safetensors file ({error})") from None
-    if _KEY not in metadata:
+            yield file
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error})") from None
+    except safetensors.SafetensorError as error:
+        raise CheckpointError(f"{path}: is not a whole safetensors file ({error}); copy or download it again") from None
+
+
+def _header(path: str | Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
+    if _KEY not in (metadata or {}):
         raise CheckpointError(
             f"{path}: is a safetensors file, but not one of this project: its metadata lacks {_KEY!r}"
         )
@@ -93,8 +103,8 @@ def load_weights(module: torch.nn.Module, tensors: Mapping[str, Tensor], source:
     module.load_state_dict(dict(tensors))
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
+def _digest(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.blake2b(json.dumps(header, sort_keys=True).encode(), digest_size=16)
     for name in sorted(tensors):
         tensor = tensors[name].contiguous()
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())

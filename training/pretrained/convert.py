@@ -39,8 +39,9 @@ def convert(source: str | Path, destination: str | Path) -> list[str]:
 
 def _compare(network: nn.Module, again: nn.Module, name: str) -> str:
     worst = 0.0
+    others = _outputs(again)
     for key, picture in _outputs(network).items():
-        other = _outputs(again)[key]
+        other = others[key]
         error = (picture - other).abs().max().item() / max(picture.abs().max().item(), 1e-12)
         worst = max(worst, error)
         if not error <= _TOLERANCE:  # Also where it is not a number.

@@ -68,7 +68,7 @@ def describe(module: nn.Module) -> dict[str, Any]:
     return {"kind": "critic", "c_dim": module.c_dim, **size, "config": to_tree(module.config)}
 
 
-def build_described(description: Mapping[str, Any], source: str) -> nn.Module:
+def build_described(description: Any, source: str) -> nn.Module:
     """One with fresh weights. `source` names it in errors."""
     try:
         kind, c_dim, tree = (description[key] for key in ("kind", "c_dim", "config"))
@@ -80,6 +80,10 @@ def build_described(description: Mapping[str, Any], source: str) -> nn.Module:
                 module = build_critic(from_tree(CriticConfig, tree, source), c_dim=c_dim, **size)
             else:
                 raise CheckpointError(f"{source}: is a {kind!r}, which this code does not know; update FullHead")
+    except CheckpointError:
+        raise
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{source}: its description is incomplete ({error!r})") from None
+    except ValueError as error:  # Also of a configuration, which names the source already.
+        raise CheckpointError(f"{source}: cannot be built: {str(error).removeprefix(f'{source}: ')}") from None
     return module

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a user may write where networks are wanted, to the one file that is meant."""
 
+import os
 import re
 from pathlib import Path
 
@@ -21,13 +22,14 @@ def find(source: str | Path) -> Path:
             return fetch(url, sha256 or None)
     except FetchError as error:
         raise CheckpointError(str(error)) from None
+    # Of what can be no path, such as a very long text, os.path says that it is not there; pathlib raises.
     path = Path(text)
-    if path.is_dir():
+    if os.path.isdir(path):
         return _newest(path)
-    if path.is_file():
+    if os.path.isfile(path):
         return path
     shipped = MODELS / f"{text}.safetensors"
-    if "/" not in text and shipped.is_file():
+    if "/" not in text and os.path.isfile(shipped):
         return shipped
     names = sorted(file.stem for file in MODELS.glob("*.safetensors"))
     close = nearest(text, names)

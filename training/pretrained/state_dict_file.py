@@ -5,12 +5,14 @@ The file is {"G_ema": {name: tensor}, "D": ..., "networks": JSON}, and `torch.lo
 Other programs have no use for "networks": it describes the networks, so that this project can read the file as well.
 """
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dnnlib.atomic import atomic_write
 from torch_utils import legacy_pickle
@@ -34,17 +36,26 @@ def load_networks(path: str | Path) -> dict[str, nn.Module]:
     """All networks of the file, in eval mode."""
     try:
         content = legacy_pickle.read_plain(path)
-        descriptions = json.loads(content[_DESCRIPTION])
     except LegacyPickleError as error:
         raise CheckpointError(str(error)) from None
-    except (KeyError, TypeError, ValueError):
-        raise CheckpointError(
-            f"{path}: has no description of its networks, so this project did not write it; convert the .pkl instead"
-        ) from None
     networks = {}
-    for name, description in descriptions.items():
+    for name, description in _descriptions(path, content).items():
         source = f"{path}, network {name}"
+        tensors = content.get(name)
+        if not isinstance(tensors, dict) or not all(isinstance(x, Tensor) for x in tensors.values()):
+            raise CheckpointError(f"{source}: has no state dict")
         module = build_described(description, source)
-        load_weights(module, from_official(module, content[name]), source)
+        load_weights(module, from_official(module, {str(key): x for key, x in tensors.items()}), source)
         networks[name] = module.eval()
     return networks
+
+
+def _descriptions(path: str | Path, content: Any) -> dict[str, Any]:
+    if isinstance(content, dict) and isinstance(content.get(_DESCRIPTION), str):
+        with contextlib.suppress(ValueError, RecursionError):
+            descriptions = json.loads(content[_DESCRIPTION])
+            if isinstance(descriptions, dict):
+                return descriptions
+    raise CheckpointError(
+        f"{path}: has no description of its networks, so this project did not write it; convert the .pkl instead"
+    )
