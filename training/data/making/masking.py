@@ -144,8 +144,8 @@ def _open_parts(seg_dest: Path, fingerprint: str, force: bool) -> Path:
         shutil.rmtree(parts)
     if parts.exists() and not (settings.is_file() and settings.read_text() == fingerprint):
         raise DataError(
-            f"{parts}: unfinished masks of other pictures, another network or other options; give those again, or throw "
-            "them away with --force"
+            f"{parts}: unfinished masks of other pictures, another network or other options; give those again, or "
+            "throw them away with --force"
         )
     parts.mkdir(parents=True, exist_ok=True)
     atomic_write_text(settings, fingerprint)
