@@ -34,7 +34,12 @@ class _Indices(click.ParamType):
 
 @click.command(short_help="soft masks from a segmentation network in a file")
 @click.option(
-    "--img_data", "--img-data", "img_data", type=click.Path(path_type=Path), metavar="PATH", required=True,
+    "--img_data",
+    "--img-data",
+    "img_data",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    required=True,
     help="Folder or zip archive of pictures.",
 )
 @seg_dest_option(required=True)
