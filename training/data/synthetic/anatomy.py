@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import torch
 
-from torch_utils.ops.distance_field import distance
 from training.data.synthetic.identity import Identity
 from training.data.synthetic.solid import Layer, Solid, capsule, ellipsoid, round_cone, sphere
+from training.data.synthetic.surface import approach
 
 Point = tuple[float, float, float]
 Frame = list[list[float]]  # R_world_shape, row by row
 
-_APPROACHES = 16
+_STEPS = 16  # as near to a broad surface as a feature on it needs
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,11 @@ class Anatomy:
     skull_radii: Point
     cheek: Point
     chin: Point
+    chin_radius: float
     mouth: tuple[Point, Point, Point]  # the line between the lips: middle, half way, corner
     eye: Point
-    eye_opening: Point  # radii of the hole in the lids; the hole stands before the eyeball
+    eye_hole: Point  # the middle of the hole in the lids
+    eye_opening: Point  # its radii
     brow: tuple[Point, Point, Point]  # inner end, peak, outer end
     nose_root: Point
     nose_tip: Point
@@ -52,12 +54,13 @@ def anatomy(who: Identity, smile: float = 0.0) -> Anatomy:
     """The places of this person's head."""
     masses = Masses(who, smile)
     corner_x = who.mouth_width * (1 + 0.22 * smile)
-    lift = 0.003 + 0.015 * smile
+    lift = 0.003 + 0.018 * smile
     mouth = [(x, who.mouth_height - 0.35 * lift + lift * (x / corner_x) ** 2) for x in (0.0, 0.55 * corner_x, corner_x)]
-    brow = [(0.027, who.brow_lift), (0.062, who.brow_lift + who.brow_arch), (0.097, who.brow_lift - 0.002)]
+    brow = [(0.028, who.brow_lift), (0.064, who.brow_lift + who.brow_arch), (0.096, who.brow_lift - 0.004)]
     eye = (who.eye_spacing, 0.0)
     mouth_0, mouth_1, mouth_2, brow_0, brow_1, brow_2, eye_front = masses.front([*mouth, *brow, eye])
-    opening = (0.86 * who.eye_radius, 0.80 * who.eye_radius * (who.eye_open - 0.10 * smile), 0.05)
+    centre = moved(eye_front, z=0.001 - who.eye_radius)
+    opening = (0.84 * who.eye_radius, 0.80 * who.eye_radius * (who.eye_open - 0.10 * smile), 0.05)
 
     flare, lean = who.ear_flare_rad, -0.18
     along, out = (math.sin(flare), 0.0, -math.cos(flare)), (math.cos(flare), 0.0, math.sin(flare))
@@ -69,8 +72,10 @@ def anatomy(who: Identity, smile: float = 0.0) -> Anatomy:
         skull=masses.skull,
         skull_radii=masses.skull_radii,
         chin=masses.chin,
+        chin_radius=masses.chin_radius,
         mouth=(mouth_0, mouth_1, mouth_2),
-        eye=moved(eye_front, z=0.001 - who.eye_radius),
+        eye=centre,
+        eye_hole=moved(centre, x=-0.001, y=-0.003, z=0.046),
         eye_opening=opening,
         brow=(brow_0, brow_1, brow_2),
         nose_root=(0.0, 0.022, 0.148),
@@ -119,10 +124,8 @@ class Masses:
 
 def front_of(solid: Solid, places: Sequence[tuple[float, float]]) -> list[Point]:
     """The points at (x, y) where one who comes from the front meets the solid."""
-    table = solid.table()
-    points = torch.tensor([(x, y, 0.3) for x, y in places])
-    for _ in range(_APPROACHES):
-        points[:, 2] -= distance(points, table)[0]
+    start = torch.tensor([(x, y, 0.3) for x, y in places])
+    points = approach(start, torch.tensor([0.0, 0.0, -1.0]).expand_as(start), solid.table(), _STEPS)
     return [(x, y, z) for (x, y), z in zip(places, points[:, 2].tolist(), strict=True)]
 
 

@@ -44,7 +44,11 @@ def backdrop(seed: int, index: int) -> Backdrop:
     d = Draws(seed, "backdrop", index)
     upper, lower = (linear(code) for code in d.one_of(palettes.BACKDROPS))
     kind = d.pick((("paper", 0.30), ("spot", 0.25), ("arch", 0.15), ("bokeh", 0.18), ("stripes", 0.12)))
-    centre, spread, angle_rad = (d.between(0.25, 0.75), d.between(0.2, 0.6)), d.between(0.45, 0.8), d.between(0, math.pi)
+    centre, spread, angle_rad = (
+        (d.between(0.25, 0.75), d.between(0.2, 0.6)),
+        d.between(0.45, 0.8),
+        d.between(0, math.pi),
+    )
     discs = tuple((d.between(0, 1), d.between(0, 1), d.between(0.04, 0.13)) for _ in range(7))
     return Backdrop(kind, upper, lower, centre, spread, angle_rad, discs)
 

@@ -86,7 +86,7 @@ def _lips(who: Identity, places: Anatomy, x: Tensor, y: Tensor) -> tuple[Values,
     upper = (0.0095 + 0.0065 * who.lip_fullness) * taper.sqrt() * bow
     lower = (0.0115 + 0.0080 * who.lip_fullness) * taper.sqrt()
     inside = torch.where(above > 0, upper - above, lower + above)
-    lips = soft_step(inside, -0.0010, 0.0016)
+    lips = soft_step(inside, -0.0010, 0.0016) * soft_step(along, 1.04, 0.97)
     seam = bump(above.square(), 0.0030) * soft_step(along, 1.06, 0.94)
     return lips, seam
 
