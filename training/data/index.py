@@ -11,7 +11,9 @@ items are to be skipped: then they stay in the numbering, are not `usable`, and 
 convention are refused in any case.
 """
 
+import contextlib
 import os
+import sys
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -31,14 +33,14 @@ from training.data.masks import match_masks, stem
 from training.data.name_array import NameArray
 from training.data.problems import DataError, Problem
 from training.data.selection import source_weights
-from training.data.sources import PLACE, Listing, Source, Summary, open_source
+from training.data.sources import PLACE, Listing, Source, open_source
 
 log = get_logger(__name__)
 
 MaskSource = Literal["files", "alpha", "none"]
 
 CACHED_FROM = 5_000  # Files. Fewer are looked through in less time than anybody notices.
-_VERSION = "1"  # Of everything that is kept: what is found out, and how.
+_VERSION = f"1 {sys.byteorder}"  # Of everything that is kept: what is found out, and how.
 _KEPT = 1_000  # Problems that are told in words. `usable` has them all.
 _LISTED = 5  # Problems that a message shows.
 
@@ -139,20 +141,24 @@ def open_index(
 
     What is found out about a large set is kept beside it and used the next time; see index_cache.py.
     """
-    try:
-        images = open_source(img_data)
-        masks = open_source(seg_data) if seg_data is not None else None
-        summaries = [source.summary() for source in (images, masks) if source]
-        kept = _look_up(images, masks, summaries, use_labels)
-    except (StoreError, OSError) as error:
-        raise DataError(str(error)) from None
-    index = Index(images, masks, kept)
-    if index.problems:
-        _report(index, skip_damaged)
+    with contextlib.ExitStack() as exits:  # Closes what was opened if anything fails.
+        try:
+            images = open_source(img_data)
+            exits.callback(images.close)
+            masks = open_source(seg_data) if seg_data is not None else None
+            if masks:
+                exits.callback(masks.close)
+            index = Index(images, masks, _look_up(images, masks, use_labels))
+        except (StoreError, OSError) as error:
+            raise DataError(str(error)) from None
+        if index.problems:
+            _report(index, skip_damaged)
+        exits.pop_all()
     return index
 
 
-def _look_up(images: Source, masks: Source | None, summaries: list[Summary], use_labels: bool) -> KeptArrays:
+def _look_up(images: Source, masks: Source | None, use_labels: bool) -> KeptArrays:
+    summaries = [source.summary() for source in (images, masks) if source]
     key = " ".join([_VERSION, str(use_labels), *(summary.digest for summary in summaries)])
     if sum(summary.num_files for summary in summaries) < CACHED_FROM:
         return KeptArrays(_look_through(images, masks, use_labels), None, key)

@@ -13,6 +13,7 @@ Which one follows from the seed and the position too, and it is drawn by the sam
 
 import itertools
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
@@ -89,7 +90,7 @@ class Loader:
         start_s = time.perf_counter()
         try:
             if self._batches is None:
-                self._batches = iter(self._loader)
+                self._batches = _start(self._loader)
             fetched = next(self._batches)
         except RuntimeError as error:
             self.close()
@@ -209,6 +210,21 @@ def _collate(fetched: list[tuple[Item | None, list[_Damage]]]) -> _Fetched:
 def _leave_interrupts_to_parent(worker: int) -> None:
     # Ctrl-C reaches all processes of a terminal. The parent ends its workers, who need not each print a traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _start(loader: DataLoader) -> Iterator[_Fetched]:
+    """Starts the workers. That one of them died is an error where a batch is asked for, and nowhere else.
+
+    PyTorch would raise it from a signal, in the middle of whatever the caller is about.
+    """
+    if not hasattr(signal, "SIGCHLD") or threading.current_thread() is not threading.main_thread():
+        return iter(loader)
+    handler = signal.getsignal(signal.SIGCHLD)
+    try:
+        return iter(loader)
+    finally:
+        if handler is not None:  # It was set by something that is not Python.
+            signal.signal(signal.SIGCHLD, handler)
 
 
 def _explained(error: RuntimeError, num_workers: int) -> RuntimeError:
