@@ -125,6 +125,11 @@ def test_a_planted_import_breaks_the_contract_it_violates(copy_of_packages: Path
             "import training.losses.none",
             "training.losses.none",
         ),
+        "Reading data knows nothing of making it; commands only arrange": (
+            "training.data.synthetic.planted",
+            "import training.data.making",
+            "training.data.making",
+        ),
         "Losses are functions of tensors": ("training.losses.planted", "import training.critics", "training.critics"),
     }
     assert set(plants) == {CONTRACTS[section]["name"] for section in CONTRACTS.sections() if ":contract:" in section}
