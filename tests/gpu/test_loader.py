@@ -19,7 +19,7 @@ def test_batches_are_pinned_and_arrive_whole(tmp_path):
         for _ in range(3):
             batch, expected = next(loader), next(plain)
             assert batch.image.is_pinned()
-            assert batch.conditions["camera"].is_pinned()
+            assert batch.mask.is_pinned()
             moved = batch.to("cuda", non_blocking=True)
             assert torch.equal(moved.image.cpu(), expected.image)
             assert torch.equal(moved.mask.cpu(), expected.mask)
