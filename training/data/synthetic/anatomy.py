@@ -139,9 +139,26 @@ def turned(x_rad: float = 0.0, y_rad: float = 0.0, z_rad: float = 0.0) -> Frame:
     ]
 
 
+def frame_of(right: Point, up: Point, middle: Point, roll_rad: float = 0.0) -> Frame:
+    """R_world_shape that lies in the plane of three points, x towards `right`, then rolled about the normal."""
+    x = _unit([a - b for a, b in zip(right, middle, strict=True)])
+    to_up = [a - b for a, b in zip(up, middle, strict=True)]
+    share = -sum(a * b for a, b in zip(x, to_up, strict=True))
+    y = _unit(_combined(to_up, 1.0, x, share))
+    z = (x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0])
+    cosine, sine = math.cos(roll_rad), math.sin(roll_rad)
+    rolled_x, rolled_y = _combined(x, cosine, y, sine), _combined(y, cosine, x, -sine)
+    return [[rolled_x[i], rolled_y[i], z[i]] for i in range(3)]
+
+
 def moved(point: Sequence[float], x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Point:
     """The point, shifted."""
     return point[0] + x, point[1] + y, point[2] + z
+
+
+def _unit(vector: Sequence[float]) -> Point:
+    length = math.hypot(*vector)
+    return vector[0] / length, vector[1] / length, vector[2] / length
 
 
 def _combined(a: Sequence[float], share_a: float, b: Sequence[float], share_b: float) -> Point:

@@ -188,11 +188,11 @@ def _afro(b: Barber, who: Identity) -> None:
     centre = moved(skull, x=-0.012 * who.side, y=0.008, z=-0.012)
     radii = [r + big for r in b.places.skull_radii]
     b.hair.add(ellipsoid(centre, (radii[0], min(radii[1], 0.292 - centre[1]), radii[2])))
-    b.open_face(0.146, 0.035)
-    b.trim(-0.055, 0.25, 0.05)
+    b.open_face(0.146, 0.035, 0.010)
+    b.trim(-0.060, 0.25, 0.09)
     # Waves across each other: one alone looks knitted.
     phase = who.phase_rad
-    for k, (amplitude, frequency) in enumerate(((0.0042, 47.0), (0.0030, 83.0), (0.0018, 139.0))):
+    for k, (amplitude, frequency) in enumerate(((0.0042, 47.0), (0.0030, 83.0), (0.0022, 149.0))):
         R = turned(0.7 + k, 1.3 * k, 0.9 - k)
         b.hair.waves(amplitude, (frequency, 0.9 * frequency, 1.1 * frequency), (phase, 2.1 * phase, k), R)
     if who.clip:
@@ -212,7 +212,7 @@ def _bun(b: Barber, who: Identity) -> None:
     b.hair.add(torus_arc(moved(bun, y=0.006), 0.036, 0.022, rotation=turned(x_rad=1.0)), 0.012)
     b.texture(0.0016, 85.0)
     b.tie(moved(bun, x=-0.008 * side, y=-0.040, z=0.020), (0.2 * side, 0.85, -0.4), 0.036)
-    b.strand([b.at(-66, 0.09, 0.010), b.at(-74, 0.0, 0.016), b.at(-66, -0.075, 0.020)], (0.012, 0.010, 0.004), 0.008)
+    b.strand([b.at(-66.0, 0.09, 0.010), b.at(-74.0, 0.0, 0.016), b.at(-66.0, -0.075, 0.020)], (0.012, 0.010, 0.004), 0.008)
 
 
 def _ponytail(b: Barber, who: Identity) -> None:

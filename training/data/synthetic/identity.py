@@ -168,7 +168,7 @@ def identity_from_seed(seed: int, index: int) -> Identity:
     d = Draws(seed, "person", index)
     build = d.between(0.0, 1.0)
     # 14 % children, 64 % adults, 22 % old.
-    age_years = d.between(9, 15) if d.chance(0.14) else d.pick([(30.0, 0.74), (68.0, 0.26)]) + d.near(0.0, 14.0)
+    age_years = d.between(9.0, 15.0) if d.chance(0.14) else d.pick([(30.0, 0.74), (68.0, 0.26)]) + d.near(0.0, 14.0)
     values = _shape(Draws(seed, "shape", index), build, age_years)
     values |= _skin(Draws(seed, "skin", index), age_years)
     values |= _hair(Draws(seed, "hair", index), build, age_years, values["skin_depth"])
@@ -180,7 +180,7 @@ def identity_from_seed(seed: int, index: int) -> Identity:
 def _shape(d: Draws, build: float, age_years: float) -> dict[str, float]:
     strong = build if age_years > 16 else 0.3 * build
     child = 1.0 if age_years < 16 else 0.0
-    old = _ramp(age_years, 50, 80)
+    old = _ramp(age_years, 50.0, 80.0)
     return {
         "head_width": d.near(0.149, 0.009),
         "head_height": d.near(0.156, 0.007),
@@ -230,7 +230,7 @@ def _skin(d: Draws, age_years: float) -> dict[str, object]:
         "blush": d.between(0.35, 1.0),
         # 28 % have freckles, more of them on light skin than on dark.
         "freckles": d.between(0.4, 1.0) * float(d.chance(0.45 - 0.35 * skin_depth)),
-        "wrinkles": min(1.0, _ramp(age_years, 38, 72) * d.between(0.7, 1.2)),
+        "wrinkles": min(1.0, _ramp(age_years, 38.0, 72.0) * d.between(0.7, 1.2)),
         "mole": (d.one_of((-1.0, 1.0)) * d.between(0.045, 0.075), d.between(-0.10, -0.055)),
         "iris_rgb": d.pick(iris),
     }
@@ -252,7 +252,7 @@ def _hair(d: Draws, build: float, age_years: float, skin_depth: float) -> dict[s
     style = d.pick([(name, soft + (strong - soft) * build) for name, (soft, strong) in weights.items()])
     natural = d.pick([(linear(code), light + (dark - light) * skin_depth) for _, code, light, dark in palettes.HAIR])
     grey = linear(d.one_of(palettes.GREY_HAIR))
-    greyness = max(0.0, min(1.0, (age_years - d.between(45, 62)) / 12))
+    greyness = max(0.0, min(1.0, (age_years - d.between(45.0, 62.0)) / 12))
     natural = mixed(natural, grey, greyness)
     # 9 % dye their hair; brows and beards keep their own colour.
     dye, is_dyed = linear(d.one_of(palettes.DYES)), d.chance(0.09)

@@ -86,10 +86,11 @@ def _lips(who: Identity, places: Anatomy) -> list[Place]:
         return x, middle[1] + rise * share * share + above * math.sqrt(1 - share * share)
 
     upper, lower = 0.0095 + 0.0065 * who.lip_fullness, -0.0115 - 0.0080 * who.lip_fullness
-    outer = [at(-1, 0), at(-0.6, upper), at(-0.22, upper), at(0, 0.7 * upper), at(0.22, upper), at(0.6, upper), at(1, 0)]
-    outer += [at(0.6, lower), at(0.25, lower), at(0, lower), at(-0.25, lower), at(-0.6, lower)]
-    inner = [at(-0.85, 0), at(-0.35, 0.0015), at(0, 0.0015), at(0.35, 0.0015), at(0.85, 0)]
-    return [*outer, *inner, at(0.35, -0.0015), at(0, -0.0015), at(-0.35, -0.0015)]
+    top = [(-1.0, 0.0), (-0.6, upper), (-0.22, upper), (0.0, 0.7 * upper), (0.22, upper), (0.6, upper), (1.0, 0.0)]
+    bottom = [(0.6, lower), (0.25, lower), (0.0, lower), (-0.25, lower), (-0.6, lower)]
+    gap = 0.0015
+    seam = [(-0.85, 0.0), (-0.35, gap), (0.0, gap), (0.35, gap), (0.85, 0.0), (0.35, -gap), (0.0, -gap), (-0.35, -gap)]
+    return [at(share, above) for share, above in (*top, *bottom, *seam)]
 
 
 def _mirrored(places: list[Place]) -> list[Place]:

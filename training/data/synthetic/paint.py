@@ -18,7 +18,7 @@ from training.data.synthetic.anatomy import Anatomy
 from training.data.synthetic.head import LAYERS
 from training.data.synthetic.identity import Identity
 from training.data.synthetic.palettes import RGB, linear, mixed
-from training.data.synthetic.patterns import Strands, blotches, bump, soft_step, strands
+from training.data.synthetic.patterns import blotches, bump, grain, soft_step, strands
 from training.data.synthetic.skin import paint_skin, scalp_shade
 
 PARTED = ("short", "bob", "long", "bun", "ponytail")
@@ -115,11 +115,11 @@ def _hair(s: Surface, who: Identity, places: Anatomy, points: Tensor) -> None:
     colour, depth = torch.tensor(who.hair_rgb), who.strands
     x, y, z = points.unbind(-1)
     if who.hair_style in ("afro", "curly"):
-        # Little curls: two fields of soft noise, one for what is dark, both for which way the surface looks.
-        fine = blotches(points, 190.0, who.phase_rad)
-        other = blotches(points, 215.0, 3 * who.phase_rad)
-        shade = 0.75 * fine + 0.35 * blotches(points, 62.0, 2 * who.phase_rad)
-        s.relief = 0.5 * depth * torch.stack([other, fine, -other], dim=-1)
+        # Little curls: where noise is high it is light and looks up, where it is low it is dark and looks down.
+        size = 0.0085 if who.hair_style == "afro" else 0.011
+        coarse, fine = grain(points, size), grain(points, 0.55 * size)
+        shade = 0.9 * coarse + 0.6 * fine
+        s.relief = (0.55 * depth) * torch.stack([fine, 0.6 * coarse, coarse - fine], dim=-1)
         s.roughness[:] = 0.60
     else:
         flow = strands(points, who.side * who.parting, -0.045, 0.02 + 0.05 * who.wave, who.phase_rad)

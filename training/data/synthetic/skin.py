@@ -53,7 +53,7 @@ def scalp_shade(who: Identity, points: Float[Tensor, "points 3"]) -> Values:
     line = y - 0.115 + 0.55 * (0.06 - z).clamp(min=-0.08)
     grown = soft_step(line, -0.03, 0.02) * soft_step(y - 0.45 * z, -0.055, -0.03)
     strip = bump((y - 0.085 + 0.25 * z).square(), 0.011) * soft_step(x * who.side, 0.05, 0.07) * (z < 0.03)
-    return (0.50 - 0.12 * soft_step(y, 0.12, 0.2)) * grown * (1 - 0.9 * strip) * soft_step(z, 0.105, 0.06)
+    return (0.36 - 0.10 * soft_step(y, 0.12, 0.2)) * grown * (1 - 0.9 * strip) * soft_step(z, 0.105, 0.06)
 
 
 def _stubble(who: Identity, places: Anatomy, x: Tensor, y: Tensor, z: Tensor) -> Values:

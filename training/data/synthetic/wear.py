@@ -8,7 +8,7 @@ The bust goes down beyond every view of an elevation within 40 degrees.
 import math
 from collections.abc import Sequence
 
-from training.data.synthetic.anatomy import Anatomy, Frame, Point, front_of, moved, turned
+from training.data.synthetic.anatomy import Anatomy, Frame, Point, frame_of, front_of, moved, turned
 from training.data.synthetic.identity import Identity
 from training.data.synthetic.solid import Layer, Solid, box, capsule, disc, ellipsoid, round_cone, sphere, torus_arc
 
@@ -69,10 +69,10 @@ def _add_shirt_collar(second: Layer, who: Identity, centre: Point, ring: Frame) 
     neck = who.neck_radius
     second.add(torus_arc(moved(centre, y=0.010), neck + 0.010, 0.013, 2.45, ring))
     second.add(torus_arc(moved(centre, y=-0.006), neck + 0.017, 0.012, 2.60, ring), blend=0.008)
-    # A flap on either side, flat on the chest: two rods that meet at the collar's point.
-    top, side, point = _chest(who, ((0.012, -0.262), (0.046, -0.258), (0.036, -0.290)))
-    for a, b in ((top, point), (side, point), (top, side)):
-        second.add(capsule(moved(a, z=0.003), moved(b, z=0.004), 0.0085, mirrored=True), blend=0.02)
+    # A flap on either side, flat on the chest, one corner down.
+    middle, out, up = _chest(who, ((0.035, -0.268), (0.045, -0.268), (0.035, -0.258)))
+    flap = frame_of(out, up, middle, roll_rad=-0.75)
+    second.add(box(moved(middle, z=0.003), (0.031, 0.018, 0.007), flap, 0.006, mirrored=True), blend=0.008)
     second.add(sphere(moved(_chest(who, ((0.0, -0.300),))[0], z=0.001), 0.0065))
 
 
