@@ -13,7 +13,7 @@ from torch import Tensor
 
 from training.camera_rays import pixel_centres
 from training.data.synthetic import palettes
-from training.data.synthetic.identity import Draws
+from training.data.synthetic.draws import Draws
 from training.data.synthetic.palettes import RGB, linear
 from training.data.synthetic.patterns import soft_step
 

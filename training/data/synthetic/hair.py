@@ -99,9 +99,9 @@ def _bald(b: Barber, who: Identity) -> None:
     if who.hair_volume < 0.4:  # shaven; the rest is paint
         return
     b.cap(0.009)
-    b.hair.cut(half_space((0.0, 0.070, 0.0), (0.0, -1.0, 0.25)), 0.012)
+    b.hair.cut(half_space((0.0, 0.070, 0.0), (0.0, -1.0, 0.25)), 0.03)
     b.open_face(0.168)
-    b.hair.cut(half_space((0.0, 0.0, 0.0), (0.0, 0.2, -1.0)), 0.012)
+    b.hair.cut(half_space((0.0, 0.0, 0.0), (0.0, 0.2, -1.0)), 0.03)
     b.trim(-0.02, 0.42)
     b.free_ears()
     b.texture(0.0015, 120.0)
@@ -212,7 +212,9 @@ def _bun(b: Barber, who: Identity) -> None:
     b.hair.add(torus_arc(moved(bun, y=0.006), 0.036, 0.022, rotation=turned(x_rad=1.0)), 0.012)
     b.texture(0.0016, 85.0)
     b.tie(moved(bun, x=-0.008 * side, y=-0.040, z=0.020), (0.2 * side, 0.85, -0.4), 0.036)
-    b.strand([b.at(-66.0, 0.09, 0.010), b.at(-74.0, 0.0, 0.016), b.at(-66.0, -0.075, 0.020)], (0.012, 0.010, 0.004), 0.008)
+    b.strand(
+        [b.at(-66.0, 0.09, 0.010), b.at(-74.0, 0.0, 0.016), b.at(-66.0, -0.075, 0.020)], (0.012, 0.010, 0.004), 0.008
+    )
 
 
 def _ponytail(b: Barber, who: Identity) -> None:

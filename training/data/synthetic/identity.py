@@ -8,17 +8,11 @@ hair styles and grey hair; everything else is drawn on its own.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TypeVar
 
-import torch
-
-from torch_utils import rng
 from training.data.synthetic import palettes
+from training.data.synthetic.draws import Draws
 from training.data.synthetic.palettes import RGB, linear, mixed
-
-T = TypeVar("T")
 
 HAIR_STYLES = ("bald", "short", "bob", "long", "curly", "afro", "bun", "ponytail")
 BEARDS = ("none", "stubble", "moustache", "goatee", "full")
@@ -127,40 +121,6 @@ def identity_numbers(identity: Identity) -> dict[str, float]:
         else:
             numbers[field.name] = float(value)
     return numbers
-
-
-class Draws:
-    """Random decisions in a fixed order. Every one takes one number, so a branch that is not taken shifts nothing."""
-
-    def __init__(self, seed: int, purpose: str, index: int, count: int = 32) -> None:
-        draws = rng.uniform(seed, f"synthetic/{purpose}", torch.tensor([index]), (count,))
-        self._numbers = iter(draws[0].tolist())
-
-    def between(self, low: float, high: float) -> float:
-        """Evenly spread."""
-        return low + (high - low) * next(self._numbers)
-
-    def near(self, middle: float, spread: float) -> float:
-        """Within `spread` of the middle, and mostly close to it."""
-        u = 2 * next(self._numbers) - 1
-        return middle + spread * (0.45 * u + 0.55 * u * u * u)
-
-    def chance(self, probability: float) -> bool:
-        """True with a probability."""
-        return next(self._numbers) < probability
-
-    def pick(self, options: Sequence[tuple[T, float]]) -> T:
-        """One of (value, weight)."""
-        rest = next(self._numbers) * sum(weight for _, weight in options)
-        for value, weight in options:
-            rest -= weight
-            if rest < 0:
-                return value
-        return options[-1][0]
-
-    def one_of(self, options: Sequence[T]) -> T:
-        """One of equally likely values."""
-        return self.pick([(value, 1.0) for value in options])
 
 
 def identity_from_seed(seed: int, index: int) -> Identity:

@@ -72,7 +72,9 @@ def _eye(who: Identity, places: Anatomy) -> list[Place]:
     for angle_deg in (180, 118, 62, 0, -62, -118):
         along = 0.97 * width * math.cos(math.radians(angle_deg))
         up = 0.97 * height * math.sin(math.radians(angle_deg))
-        outline.append((places.eye_hole[0] + along * cosine - up * sine, places.eye_hole[1] + along * sine + up * cosine))
+        outline.append(
+            (places.eye_hole[0] + along * cosine - up * sine, places.eye_hole[1] + along * sine + up * cosine)
+        )
     return outline
 
 
@@ -110,12 +112,12 @@ def head_box(who: Identity, camera: Camera) -> Float[Tensor, "4"]:
 @lru_cache(maxsize=64)
 def _outline(who: Identity) -> Float[Tensor, "points 3"]:
     """Points all around the head: the first that one meets on the way to its middle, from evenly spread directions."""
-    places = anatomy(who)
     index = torch.arange(_NUM_DIRECTIONS, dtype=torch.float64) + 0.5
     y = 1 - 2 * index / _NUM_DIRECTIONS
     azimuth_rad = index * (math.pi * (1 + math.sqrt(5)))
     across = (1 - y * y).sqrt()
     outwards = torch.stack([across * azimuth_rad.sin(), y, across * azimuth_rad.cos()], dim=-1).float()
     points = approach(_OUTSIDE * outwards, -outwards, head_with_hair(who).table(), _STEPS)
-    chin_y = places.chin[1] - places.chin_radius
-    return points[points[:, 1] >= chin_y - 0.002]
+    # What hangs or stands below the chin counts as far down as the chin.
+    chin_y = landmarks(who)[8, 1]
+    return torch.stack([points[:, 0], points[:, 1].maximum(chin_y), points[:, 2]], dim=-1)

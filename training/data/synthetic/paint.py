@@ -6,7 +6,6 @@ stands for what is too fine to be carved: strands, ribs. `glow` is light that th
 catch-lights of the eyes, painted as on dolls so that they stay on the pupil's side from everywhere, do.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,9 +16,9 @@ from torch import Tensor
 from training.data.synthetic.anatomy import Anatomy
 from training.data.synthetic.head import LAYERS
 from training.data.synthetic.identity import Identity
-from training.data.synthetic.palettes import RGB, linear, mixed
+from training.data.synthetic.palettes import linear, mixed
 from training.data.synthetic.patterns import blotches, bump, grain, soft_step, strands
-from training.data.synthetic.skin import paint_skin, scalp_shade
+from training.data.synthetic.skin import paint_skin
 
 PARTED = ("short", "bob", "long", "bun", "ponytail")
 
@@ -69,7 +68,7 @@ def _skin(s: Surface, who: Identity, places: Anatomy, points: Tensor) -> None:
 
 
 def _eye(s: Surface, who: Identity, places: Anatomy, points: Tensor) -> None:
-    x, y, z = points.unbind(-1)
+    x, y, _ = points.unbind(-1)
     is_left = x > 0
     out_x = (x.abs() - places.eye[0]) / who.eye_radius  # towards the temple
     up = (y - places.eye[1]) / who.eye_radius + 0.06  # a level gaze, a trifle down, is a calm one
@@ -78,7 +77,7 @@ def _eye(s: Surface, who: Identity, places: Anatomy, points: Tensor) -> None:
     white = torch.tensor(linear("f6efe9")) * (1 - 0.25 * bump((out_x.abs() - 0.9).square(), 0.5))[:, None]
     iris = torch.tensor(who.iris_rgb)
     # Brighter below, where light that entered from above comes out; a dark ring holds it together.
-    light = (1.15 - 1.5 * up).clamp(0.5, 2.1) * (1 - 0.75 * soft_step(rho, 0.44, 0.57))
+    light = (1.10 - 1.3 * up).clamp(0.5, 1.8) * (1 - 0.75 * soft_step(rho, 0.44, 0.57))
     coloured = torch.where((rho < 0.60)[:, None], iris * light[:, None], white)
     inside = soft_step(rho, 0.60, 0.56)[:, None]
     albedo = white + (coloured - white) * inside

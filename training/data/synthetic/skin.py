@@ -21,7 +21,9 @@ def paint_skin(
     flushed = base * torch.tensor([1.04, 0.60, 0.56])
     albedo = _over(albedo, flushed, (0.42 * who.blush) * _flush(who, places, x, y, z))
     shade = scalp_shade(who, points) + _stubble(who, places, x, y, z)
-    albedo = _over(albedo, torch.tensor(mixed(who.brow_rgb, who.skin_rgb, 0.25)), shade.clamp(max=1))
+    # On dark skin, grey stubble at full strength would look like foam.
+    strength = 0.35 if who.brow_rgb[1] > who.skin_rgb[1] else 1.0
+    albedo = _over(albedo, torch.tensor(mixed(who.brow_rgb, who.skin_rgb, 0.25)), strength * shade.clamp(max=1))
 
     face = (z > 0.03).nonzero()[:, 0]
     x, y, z = x[face], y[face], z[face]

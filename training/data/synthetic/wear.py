@@ -70,8 +70,8 @@ def _add_shirt_collar(second: Layer, who: Identity, centre: Point, ring: Frame) 
     second.add(torus_arc(moved(centre, y=0.010), neck + 0.010, 0.013, 2.45, ring))
     second.add(torus_arc(moved(centre, y=-0.006), neck + 0.017, 0.012, 2.60, ring), blend=0.008)
     # A flap on either side, flat on the chest, one corner down.
-    middle, out, up = _chest(who, ((0.035, -0.268), (0.045, -0.268), (0.035, -0.258)))
-    flap = frame_of(out, up, middle, roll_rad=-0.75)
+    middle, out, up = _chest(who, ((0.041, -0.268), (0.051, -0.268), (0.041, -0.258)))
+    flap = frame_of(out, up, middle, roll_rad=-0.95)
     second.add(box(moved(middle, z=0.003), (0.031, 0.018, 0.007), flap, 0.006, mirrored=True), blend=0.008)
     second.add(sphere(moved(_chest(who, ((0.0, -0.300),))[0], z=0.001), 0.0065))
 
