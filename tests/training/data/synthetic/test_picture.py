@@ -40,7 +40,7 @@ def test_left_and_right_front_and_back_differ():
 
 @pytest.mark.slow
 def test_left_and_right_front_and_back_differ_for_nearly_everybody():
-    values = np.array([asymmetry(identity_from_seed(3, index)) for index in range(200)])
+    values = np.array([asymmetry(identity_from_seed(3, index)) for index in range(100)])
     assert (values[:, 0] >= 0.1).mean() >= 0.95
     assert (values[:, 1] >= 0.02).mean() >= 0.95
 
@@ -72,12 +72,11 @@ def test_no_view_sees_where_the_bust_ends():
 def test_the_same_picture_comes_out_again_on_any_number_of_threads():
     who, view = identity_from_seed(0, 3), camera(30)
     first = render(who, view, SIZE)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if before > 1 else 2)
+    torch.set_num_threads(2)
     try:
         again = render(who, view, SIZE)
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(1)
     difference = np.abs(first.image.astype(int) - again.image)
     assert (difference.max(-1) > 1).mean() <= 1e-3
     np.testing.assert_allclose(first.depth, again.depth, atol=1e-5)
