@@ -140,10 +140,14 @@ def _dataset_json(
 
 
 def _ranges(sources: Sequence[Mapping[str, JSON]], is_made: Bool[np.ndarray, " items"]) -> list[dict[str, JSON]]:
-    """The sources as ranges of items that were made, instead of items that were asked for."""
+    """The sources as ranges of items that were made, instead of items that were asked for.
+
+    A source without a weight weighs as much as it has items, so that all of them are drawn alike.
+    """
     made_before = np.concatenate([[0], np.cumsum(is_made)]).tolist()
     adapted = []
     for source in sources:
         first, end = made_before[source["first"]], made_before[source["first"] + source["count"]]
-        adapted.append({**source, "first": first, "count": end - first})
+        weight = end - first if source["weight"] is None else source["weight"]
+        adapted.append({**source, "first": first, "count": end - first, "weight": weight})
     return adapted
