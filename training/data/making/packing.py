@@ -62,7 +62,7 @@ class _Part:
     """A source that was opened: which of its images are wanted, and what they are called in the new set's records."""
 
     raw: RawSet
-    items: np.ndarray
+    items: list[int]
     name: str
     alpha_is_mask: bool
 
@@ -133,7 +133,7 @@ class _Pack:
             if index < len(part.items):
                 break
             index -= len(part.items)
-        item = int(part.items[index])
+        item = part.items[index]
         file = part.raw.image_file(item)
         try:
             pixels, mask = part.read(item)
@@ -177,10 +177,10 @@ def _open(
                 f"{source.img_data}: has no transparency that could be its masks; name them with --seg_source, or make "
                 "some with dataset_tool.py masks"
             )
-        items = np.flatnonzero(raw.has_label & raw.has_mask)[:max_images]
+        items = np.flatnonzero(raw.has_label & raw.has_mask)[:max_images].tolist()
         _check_cameras(raw, items)
         problems += _incomplete(raw)
-        if not len(items):
+        if not items:
             raise DataError(f"{source.img_data}: none of its {len(raw.names)} images can be used. {problems[0]}")
         parts.append(_Part(raw, items, _name(source.img_data, parts), alpha_is_mask))
     with_labels = [part.raw.labels is not None for part in parts]
@@ -196,12 +196,12 @@ def _open(
 
 def _incomplete(raw: RawSet) -> list[Problem]:
     """Images that lack a label or a mask."""
-    without = [raw.image_file(item) for item in np.flatnonzero(~raw.has_mask)]
+    without = [raw.image_file(item) for item in np.flatnonzero(~raw.has_mask).tolist()]
     remedy = "make one (dataset_tool.py masks)"
     return raw.label_problems + [Problem(file, "has no mask of the same name", remedy) for file in without]
 
 
-def _check_cameras(raw: RawSet, items: np.ndarray) -> None:
+def _check_cameras(raw: RawSet, items: Sequence[int]) -> None:
     if raw.labels is None:
         return
     try:
