@@ -56,7 +56,8 @@ def anatomy(who: Identity, smile: float = 0.0) -> Anatomy:
     corner_x = who.mouth_width * (1 + 0.22 * smile)
     lift = 0.003 + 0.018 * smile
     mouth = [(x, who.mouth_height - 0.35 * lift + lift * (x / corner_x) ** 2) for x in (0.0, 0.55 * corner_x, corner_x)]
-    brow = [(0.028, who.brow_lift), (0.064, who.brow_lift + who.brow_arch), (0.096, who.brow_lift - 0.004)]
+    brow_y = (who.brow_lift + 0.003, who.brow_lift + who.brow_arch, who.brow_lift - 0.004)
+    brow = list(zip((0.028, 0.064, 0.096), brow_y, strict=True))
     eye = (who.eye_spacing, 0.0)
     mouth_0, mouth_1, mouth_2, brow_0, brow_1, brow_2, eye_front = masses.front([*mouth, *brow, eye])
     centre = moved(eye_front, z=0.001 - who.eye_radius)

@@ -98,12 +98,14 @@ def _lashes(who: Identity, places: Anatomy, x: Tensor, y: Tensor, z: Tensor) -> 
     tilt = who.eye_tilt_rad
     out, up = x.abs() - places.eye[0] + 0.001, y - places.eye[1] + 0.003
     out, up = out + tilt * up, up - tilt * out
-    edge = torch.sqrt((out / places.eye_opening[0]).square() + (up / places.eye_opening[1]).square())
-    width = 0.24 - 0.10 * who.build
-    wing = 1 + 0.6 * soft_step(out, 0.0, places.eye_opening[0])
-    line = soft_step(edge - 1 - width * wing, 0.03, -0.08) * soft_step(up, -0.003, 0.004)
-    shadow = 0.16 * soft_step(edge, 1.75, 1.2) * soft_step(up, 0.0, 0.01)
-    lower = 0.30 * soft_step(edge, 1.14, 1.02)
+    width, height, _ = places.eye_opening
+    ratio = torch.sqrt((out / width).square() + (up / height).square())
+    slope = torch.sqrt((out / (width * width)).square() + (up / (height * height)).square())
+    away = ratio * (ratio - 1) / slope.clamp(min=1.0)  # from the edge of the hole, to first order
+    thickness = (0.0046 - 0.0018 * who.build) * (1 + 0.5 * soft_step(out, 0.0, width))
+    line = soft_step(away - thickness, 0.0008, -0.0008) * soft_step(up, -0.002, 0.004)
+    shadow = 0.15 * soft_step(away, 0.014, 0.004) * soft_step(up, 0.0, 0.01)
+    lower = 0.30 * soft_step(away, 0.0030, 0.0008)
     return torch.maximum(0.92 * line, torch.maximum(shadow, lower)) * (z > 0.08)
 
 
