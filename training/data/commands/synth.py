@@ -12,7 +12,7 @@ import torch
 
 from dnnlib.atomic import atomic_write_bytes
 from dnnlib.config import from_tree, to_tree
-from dnnlib.text import format_count, format_duration
+from dnnlib.text import format_duration
 from torch_utils.ops import native
 from training.data.commands.options import (
     clean_errors,
@@ -185,7 +185,7 @@ def command(
     taken_s = time.perf_counter() - start_s
     sheet_path = _beside(img_dest, "-sheet.png")
     atomic_write_bytes(sheet_path, encode_png(sheet(img_dest, settings), compress_level=6))
-    click.echo(f"{format_count(num)} heads in {format_duration(taken_s)}")
+    click.echo(f"{num} heads in {format_duration(taken_s)}")
     places = {
         "images": img_dest,
         "masks": seg_dest or "the alpha of the images",
