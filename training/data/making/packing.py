@@ -16,7 +16,6 @@ from jaxtyping import UInt8
 
 from dnnlib.config_types import JSON
 from training.camera_checks import LabelError, check_labels
-from training.data.images import ImageError
 from training.data.labels import DATASET_JSON
 from training.data.making.building import Made, Skipped, Summary, build
 from training.data.making.raw_set import RawSet, open_raw_set, problem_of
@@ -137,7 +136,7 @@ class _Pack:
         file = part.raw.image_file(item)
         try:
             pixels, mask = part.read(item)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             return Skipped(problem_of(error, file))
         height, width = pixels.shape[:2]
         try:
@@ -169,6 +168,8 @@ def _open(
     problems: list[Problem] = []
     for source in sources:
         raw = open_raw_set(source.img_data, source.seg_data, use_basename)
+        if raw.broken:
+            raise DataError.of(raw.broken[0])
         alpha_is_mask = raw.masks is None and _first_pixels(raw).shape[2] == 4
         if raw.masks is not None and seg_dest is None:
             raise DataError(f"{source.seg_data}: masks need a place to go; add --seg_dest")
@@ -215,11 +216,11 @@ def _check_cameras(raw: RawSet, items: Sequence[int]) -> None:
 
 def _first_pixels(raw: RawSet) -> UInt8[np.ndarray, "height width channels"]:
     """The first image that can be read."""
-    first_error: ImageError | None = None
+    first_error: ValueError | None = None
     for item in range(min(len(raw.names), _LOOKED_AT)):
         try:
             return raw.read_image(item)
-        except ImageError as error:
+        except ValueError as error:
             first_error = first_error or error
     assert first_error is not None
     raise first_error

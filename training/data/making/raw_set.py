@@ -23,7 +23,10 @@ from training.data.problems import DataError, Problem
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RawSet:
-    """Images in the order of their names. Can be pickled, which opens it again elsewhere."""
+    """Images in the order of their names. Can be pickled, which opens it again elsewhere.
+
+    `broken` says why labels or masks could not be joined at all; there are none of them then.
+    """
 
     images: Store
     masks: Store | None
@@ -34,6 +37,7 @@ class RawSet:
     unused_labels: list[str]
     unused_masks: list[str]
     settings: dict[str, JSON]
+    broken: list[Problem]
 
     @property
     def has_label(self) -> np.ndarray:
@@ -80,18 +84,27 @@ def open_raw_set(img_data: Path, seg_data: Path | None = None, use_basename: boo
             f"{img_data}: holds no PNG, JPEG or WebP pictures but {examples}; name another, or convert them"
         )
     keys = _basenames(names, img_data) if use_basename else names
-    labels = _read_labels(images, DATASET_JSON in all_names, keys, use_basename)
+    broken: list[Problem] = []
+    try:
+        labels = _read_labels(images, DATASET_JSON in all_names, keys, use_basename)
+    except ValueError as error:
+        broken.append(problem_of(error, f"{img_data}/{DATASET_JSON}"))
+        labels = _Labels(None, [], [], {})
     if seg_data is None:
-        return RawSet(images, None, names, None, *labels[:3], [], labels.settings)
+        return RawSet(images, None, names, None, *labels[:3], [], labels.settings, broken)
     masks = open_store(seg_data)
     found = [name for name in masks.names() if is_image(name)]
-    rows = match_masks(keys, _basenames(found, seg_data) if use_basename else found)
-    unused = [found[row] for row in sorted(set(range(len(found))) - set(rows.tolist()))]
-    mask_names = [found[row] if row >= 0 else "" for row in rows]
-    return RawSet(images, masks, names, mask_names, *labels[:3], unused, labels.settings)
+    mask_names, unused = None, []
+    try:
+        rows = match_masks(keys, _basenames(found, seg_data) if use_basename else found)
+        mask_names = [found[row] if row >= 0 else "" for row in rows]
+        unused = [found[row] for row in sorted(set(range(len(found))) - set(rows.tolist()))]
+    except DataError as error:
+        broken.append(problem_of(error, str(seg_data)))
+    return RawSet(images, masks, names, mask_names, *labels[:3], unused, labels.settings, broken)
 
 
-def problem_of(error: ValueError, file: str) -> Problem:
+def problem_of(error: ValueError | OSError, file: str) -> Problem:
     """The error about a file, taken apart again."""
     reason, _, remedy = str(error).removeprefix(f"{file}: ").rpartition("; ")
     return Problem(file, reason or remedy, remedy if reason else "save it again from its source, or leave it out")
