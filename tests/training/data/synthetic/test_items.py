@@ -4,12 +4,13 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from training.camera_rays import project
 from training.cameras import camera_from_label, translate, view_angles
 from training.data.synthetic.identity import identity_from_seed
 from training.data.synthetic.items import MakeHead, parameter_names
-from training.data.synthetic.settings import FrontHeavy, SyntheticSettings
+from training.data.synthetic.settings import GENERATOR_VERSION, FrontHeavy, SyntheticSettings
 from training.data.synthetic.views import cropped
 
 NOISY = SyntheticSettings(resolution=32, seed=3, cameras=FrontHeavy(back_share=0.5), drift=0.1, jitter=0.1)
@@ -112,3 +113,23 @@ def test_without_background_nothing_but_the_head_differs_between_items():
     sheets = [MakeHead(SyntheticSettings(resolution=32))(index) for index in range(2)]
     assert not np.array_equal(sheets[0].image[both_empty], sheets[1].image[both_empty])
     np.testing.assert_array_equal(plain[0].mask, sheets[0].mask)
+
+
+# Mean grey of 4 x 4 squares of items 0 to 2, as this version of the generator makes them on every machine.
+SQUARES = {
+    1: [
+        [178, 135, 142, 182, 141, 56, 68, 182, 165, 70, 58, 173, 167, 96, 128, 170],
+        [215, 203, 199, 215, 210, 173, 151, 182, 197, 111, 115, 193, 180, 125, 103, 182],
+        [209, 182, 202, 215, 182, 63, 96, 212, 198, 67, 59, 197, 175, 97, 145, 192],
+    ]
+}
+
+
+def test_the_pictures_are_those_of_this_version_of_the_generator():
+    for index, expected in enumerate(SQUARES[GENERATOR_VERSION]):
+        grey = torch.from_numpy(MakeHead(SyntheticSettings(depth=False))(index).image).float().mean(-1)
+        squares = F.avg_pool2d(grey[None], 16)[0].flatten()
+        difference = (squares - torch.tensor(expected)).abs().max()
+        assert difference < 1.0, (
+            f"item {index}: if pictures are meant to change, raise GENERATOR_VERSION, and then this"
+        )
