@@ -14,9 +14,12 @@ from configs import CONFIGS, resolve
 from dnnlib.config import from_json, to_json
 from training.camera_paths import camera_on_sphere, full_turn, orbit_phases
 from training.cameras import HEAD_RADIUS, camera_from_label, label_from_camera
+from training.data.index import open_index
 from training.run_config import RunConfig
 
 ROOT = Path(__file__).resolve().parent
+FOLDER = ROOT / "demo"
+NUM_HEADS = 24
 
 
 class CheckError(Exception):
@@ -60,10 +63,26 @@ def check_cameras(num_frames: int = 240) -> str:
     return f"an orbit of {num_frames} looks at the head all the way, closes, and survives its 25-number labels"
 
 
+def check_heads() -> str:
+    images, masks = FOLDER / "heads.zip", FOLDER / "heads_seg.zip"
+    FOLDER.mkdir(exist_ok=True)
+    command = [sys.executable, "dataset_tool.py", "synth", "--num", NUM_HEADS, "--force"]
+    command += ["--img_dest", images, "--seg_dest", masks]
+    tool = subprocess.run([*map(str, command)], cwd=ROOT, check=False, capture_output=True, text=True)
+    require(tool.returncode == 0, f"`dataset_tool.py synth` ended with status {tool.returncode}: {tool.stderr.strip()}")
+    heads = open_index(images, masks)
+    require(len(heads) == NUM_HEADS, f"{len(heads)} heads are there instead of {NUM_HEADS}")
+    for item in range(NUM_HEADS):
+        share = (heads.read(item).mask > 127).mean()
+        require(0.1 < share < 0.9, f"the head fills {share:.0%} of {heads.names[item]}")
+    return f"{NUM_HEADS} procedural heads with cameras, masks and depth: look at {FOLDER / 'heads-sheet.png'}"
+
+
 CHECKS: dict[str, Callable[[], str]] = {
     "operators": check_operators,
     "configurations": check_configurations,
     "cameras": check_cameras,
+    "heads": check_heads,
 }
 
 

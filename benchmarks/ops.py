@@ -18,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks import harness, stock_ops
 from torch_utils import ops
-from torch_utils.ops import native
+from torch_utils.ops import distance_field, native
+from training.data.synthetic.solid import Solid, ellipsoid
 
 RAYS, SAMPLES, FEATURES = 64 * 64, 48, 32
 CLAMP, GAIN = 256.0, 2**0.5
@@ -241,6 +242,35 @@ def ray_cases(device: str) -> list[Case]:
     ]
 
 
+def solid_cases(device: str) -> list[Case]:
+    """A ball of eighty blended ellipsoids in four layers, at points of its surface as a picture sees them."""
+    solid = Solid()
+    centres = torch.nn.functional.normalize(torch.randn(80, 3), dim=1) * 0.15
+    for i in range(4):
+        layer = solid.layer(f"layer {i}")
+        for centre in centres[i::4].tolist():
+            layer.add(ellipsoid(centre, (0.03, 0.05, 0.04)), blend=0.02)
+    rows = solid.table().to(device)
+    u = torch.linspace(-0.15, 0.15, 256)
+    y, x = torch.meshgrid(u, u, indexing="ij")
+    z = (0.19**2 - x.square() - y.square()).clamp(min=0).sqrt()
+    picture = torch.stack([x, y, z], dim=-1)
+    tiles = picture.unflatten(0, (32, 8)).unflatten(2, (32, 8)).transpose(1, 2).reshape(-1, 3).to(device)
+    strangers = tiles[torch.randperm(len(tiles))]
+    return [
+        Case(
+            "distance_field",
+            f"84 rows, {len(points)} points",
+            order,
+            {
+                NATIVE: without_gradient(distance_field.distance, points, rows),
+                STOCK: without_gradient(distance_field.reference, points, rows),
+            },
+        )
+        for order, points in (("neighbours together", tiles), ("in random order", strangers))
+    ]
+
+
 def table(cases: list[Case]) -> str:
     lines = [
         "| operator | what | our layout | native ms | stock ms | ratio | stock, best layout | to reach |",
@@ -269,7 +299,7 @@ def main(device: str, rounds: int, only: str, write: bool) -> None:
     torch.manual_seed(0)
     cases = []
     with native.forced("native" if device == "cpu" else "auto"):
-        for make in (trigrid_cases, image_cases, ray_cases):
+        for make in (trigrid_cases, image_cases, ray_cases, solid_cases):
             for case in make(device):
                 if only not in case.op:
                     continue

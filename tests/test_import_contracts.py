@@ -126,9 +126,9 @@ def test_a_planted_import_breaks_the_contract_it_violates(copy_of_packages: Path
             "training.losses.none",
         ),
         "Reading data knows nothing of making it; commands only arrange": (
-            "training.data.synthetic.planted",
-            "import training.data.making",
-            "training.data.making",
+            "training.data.making.planted",
+            "import training.data.synthetic",
+            "training.data.synthetic",
         ),
         "Losses are functions of tensors": ("training.losses.planted", "import training.critics", "training.critics"),
     }

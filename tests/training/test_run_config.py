@@ -10,6 +10,7 @@ from dnnlib.config import ConfigError, to_json
 from dnnlib.config_paths import replace
 from dnnlib.config_types import Model, spec_of
 from training import run_config
+from training.data.config import DataConfig, SelectionConfig
 from training.run_config import CONFIG_FILENAME, MIGRATIONS, SCHEMA_VERSION, RunConfig, load_config, save_config
 
 RUN = RunConfig(name="x", seed=2**63 - 1, device="cpu")
@@ -95,7 +96,7 @@ def test_saving_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyte
 
 
 def test_every_field_is_described() -> None:
-    for cls in (RunConfig, run_config.LoopConfig):
+    for cls in (RunConfig, run_config.LoopConfig, DataConfig, SelectionConfig):
         plain = {name: field for name, field in cls.model_fields.items() if not isinstance(spec_of(field), Model)}
         undescribed = [name for name, field in plain.items() if not field.description]
         assert undescribed == []

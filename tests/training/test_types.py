@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The camera as a value: immutable, indexed by its batch alone, moved and stacked whole, and its shapes are checked."""
+"""Values that parts hand to each other are immutable, move whole, and have their shapes checked."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import TypeCheckError
 
 from training.cameras import camera_from_label, label_from_camera, position_from_hv
-from training.types import Camera
+from training.types import Batch, Camera
 
 
 def random_camera(*batch: int) -> Camera:
@@ -64,3 +64,23 @@ def test_matrices_that_make_no_camera_are_refused(pose, intrinsics):
 def test_the_annotated_shapes_are_checked_while_testing():
     with pytest.raises(TypeCheckError):
         position_from_hv(torch.zeros(1), torch.zeros(3), 1.0)  # Torch alone would broadcast these.
+
+
+@pytest.mark.parametrize("with_mask", [True, False])
+def test_a_batch_moves_whole(with_mask):
+    image = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
+    mask = image[:, :1] if with_mask else None
+    batch = Batch(image, mask, {"camera": torch.zeros(2, 25), "pose": torch.zeros(2, 6)}, torch.arange(2))
+    moved = batch.to("meta", non_blocking=True)
+    assert set(moved.conditions) == {"camera", "pose"}
+    tensors = [moved.image, moved.index, *moved.conditions.values(), *([moved.mask] if with_mask else [])]
+    assert all(tensor.is_meta for tensor in tensors)
+    assert (moved.mask is None) != with_mask
+    assert not batch.image.is_meta
+
+
+def test_a_batch_of_parts_that_do_not_fit_is_refused():
+    image = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
+    for mask, index in ((image, torch.arange(2)), (image[:1, :1], torch.arange(2)), (None, torch.arange(3))):
+        with pytest.raises(TypeCheckError):
+            Batch(image, mask, {}, index)

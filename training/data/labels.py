@@ -10,10 +10,9 @@ all raises. The labels of a million images are 400 MB of JSON, so both direction
 """
 
 import json
-import re
 import reprlib
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,13 +20,13 @@ from jaxtyping import Float32
 
 from dnnlib.config_types import JSON
 from training.cameras import LABEL_DIM
+from training.data.json_cursor import Cursor
 from training.data.masks import stem
 from training.data.problems import DataError, Problem
 
 DATASET_JSON = "dataset.json"
 
 _BLOCK = 4096  # Entries that become an array together.
-_SPACE = re.compile(r"[ \t\n\r]*")
 # Numbers of labels are floats however long they are written; an int of a million digits would take minutes.
 _LABELS = json.JSONDecoder(parse_int=float)
 _OTHER = json.JSONDecoder()
@@ -49,7 +48,7 @@ def read_dataset_json(data: bytes, where: str) -> LabelFile:
         text = data.decode("utf-8-sig")  # Editors on Windows may put a mark in front.
     except UnicodeDecodeError:
         raise DataError(f"{where}: is not text in UTF-8; save it so") from None
-    cursor, rows = _Cursor(text), _Rows(where)
+    cursor, rows = Cursor(text), _Rows(where)
     settings: dict[str, JSON] = {}
     has_labels = False
     try:
@@ -134,56 +133,7 @@ def dataset_json(
 
 
 # ----------------------------------------------------------------------------------------------------------------------
-# Reading JSON piece by piece.
-
-
-class _Cursor:
-    """A place in a JSON text that moves on with everything that is read."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._at = 0
-
-    def sees(self, sign: str) -> bool:
-        self._at = _SPACE.match(self._text, self._at).end()
-        return self._text.startswith(sign, self._at)
-
-    def take(self, sign: str) -> bool:
-        found = self.sees(sign)
-        self._at += len(sign) if found else 0
-        return found
-
-    def expect(self, sign: str) -> None:
-        if not self.take(sign):
-            raise ValueError(f"expected {sign!r} at character {self._at}")
-
-    def expect_end(self) -> None:
-        if not self.sees("") or self._at != len(self._text):
-            raise ValueError(f"something follows its end, at character {self._at}")
-
-    def value(self, decoder: json.JSONDecoder) -> Any:
-        self.sees("")
-        value, self._at = decoder.raw_decode(self._text, self._at)
-        return value
-
-    def items(self, closing: str) -> Iterator[None]:
-        """Stops before every item of a list or object, which the caller reads."""
-        if self.take(closing):
-            return
-        yield
-        while not self.take(closing):
-            self.expect(",")
-            yield
-
-    def keys(self, decoder: json.JSONDecoder) -> Iterator[str]:
-        """The keys of an object; the caller reads the values."""
-        self.expect("{")
-        for _ in self.items("}"):
-            key = self.value(decoder)
-            if not isinstance(key, str):
-                raise ValueError(f"a key is {str(key)[:50]}, not text")
-            self.expect(":")
-            yield key
+# Entries, and what may be wrong with them.
 
 
 class _Rows:

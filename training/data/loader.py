@@ -13,12 +13,16 @@ Which one follows from the seed and the position too, and it is drawn by the sam
 
 import itertools
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from jaxtyping import Float32, Int64, UInt8
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from dnnlib.console import get_logger
 from torch_utils import rng
@@ -89,7 +93,7 @@ class Loader:
         start_s = time.perf_counter()
         try:
             if self._batches is None:
-                self._batches = iter(self._loader)
+                self._batches = _start(self._loader)
             fetched = next(self._batches)
         except RuntimeError as error:
             self.close()
@@ -98,10 +102,11 @@ class Loader:
             self._waited_s += time.perf_counter() - start_s
         for damage in fetched.damages:
             self._meet(damage)
-        if fetched.batch is None:
+        if fetched.image is None:
             self.close()
             raise DataError(f"{MAX_ATTEMPTS} items in a row are damaged, the last one: {fetched.damages[-1].reason}")
-        return fetched.batch
+        conditions = {} if fetched.label is None else {"camera": torch.from_numpy(fetched.label)}
+        return Batch(fetched.image, fetched.mask, conditions, torch.from_numpy(fetched.index))
 
     def wait_share(self) -> float:
         """The share of time that the caller waited for batches since the last call, or since the beginning."""
@@ -145,9 +150,15 @@ class _Damage(NamedTuple):
 
 
 class _Fetched(NamedTuple):
-    """A batch, and what was met on the way. No batch, if there is no replacement for what was met."""
+    """A batch, and what was met on the way. Without a picture, if nothing could replace what was met.
 
-    batch: Batch | None
+    Tensors go to the caller in shared memory, and that takes a handshake for each of them: too much for small ones.
+    """
+
+    image: UInt8[Tensor, "batch 3 height width"] | None
+    mask: UInt8[Tensor, "batch 1 height width"] | None
+    label: Float32[np.ndarray, "batch 25"] | None
+    index: Int64[np.ndarray, " batch"]
     damages: list[_Damage]
 
 
@@ -195,20 +206,36 @@ class _Fetcher(Dataset):
 
 
 def _collate(fetched: list[tuple[Item | None, list[_Damage]]]) -> _Fetched:
-    items = [item for item, _ in fetched]
+    items = [item for item, _ in fetched if item is not None]
     damages = [damage for _, met in fetched for damage in met]
-    whole = [item for item in items if item is not None]
-    if len(whole) < len(items):
-        return _Fetched(None, damages)
-    image = torch.stack([item.image for item in whole])
-    mask = None if whole[0].mask is None else torch.stack([item.mask for item in whole])
-    conditions = {} if whole[0].label is None else {"camera": torch.stack([item.label for item in whole])}
-    return _Fetched(Batch(image, mask, conditions, torch.tensor([item.index for item in whole])), damages)
+    index = np.array([item.index for item in items], dtype=np.int64)
+    if len(items) < len(fetched):
+        return _Fetched(None, None, None, index, damages)
+    # In a worker this stacks the pictures in shared memory.
+    image = default_collate([item.image for item in items])
+    mask = None if items[0].mask is None else default_collate([item.mask for item in items])
+    label = None if items[0].label is None else torch.stack([item.label for item in items]).numpy()
+    return _Fetched(image, mask, label, index, damages)
 
 
 def _leave_interrupts_to_parent(worker: int) -> None:
     # Ctrl-C reaches all processes of a terminal. The parent ends its workers, who need not each print a traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _start(loader: DataLoader) -> Iterator[_Fetched]:
+    """Starts the workers. That one of them died is an error where a batch is asked for, and nowhere else.
+
+    PyTorch would raise it from a signal, in the middle of whatever the caller is about.
+    """
+    if not hasattr(signal, "SIGCHLD") or threading.current_thread() is not threading.main_thread():
+        return iter(loader)
+    handler = signal.getsignal(signal.SIGCHLD)
+    try:
+        return iter(loader)
+    finally:
+        if handler is not None:  # It was set by something that is not Python.
+            signal.signal(signal.SIGCHLD, handler)
 
 
 def _explained(error: RuntimeError, num_workers: int) -> RuntimeError:

@@ -32,13 +32,13 @@ def select(
 ) -> Float64[np.ndarray, " n"]:
     """The weights of all images. A selection that leaves nothing is refused, and told what there is."""
     weights = usable.astype(np.float64)
-    if labels is not None:
+    if config != SelectionConfig(max_size=config.max_size):  # The angles of a million cameras take half a second.
+        if labels is None:
+            raise DataError("a selection by yaw or pitch needs cameras; drop it, or set data.use_labels=yes")
         azimuth_deg, elevation_deg = angles_deg(labels)
         weights *= _view_weights(np.abs(azimuth_deg), np.abs(elevation_deg), config)
         if not weights.any():
             raise DataError(_nothing_left(azimuth_deg[usable], elevation_deg[usable], config))
-    elif config != SelectionConfig(max_size=config.max_size):
-        raise DataError("a selection by yaw or pitch needs cameras, and this set was opened without; drop one of them")
     if source_weights is not None:
         weights *= source_weights
         if not weights.any():
@@ -57,7 +57,7 @@ def angles_deg(
     """Azimuth and elevation of all cameras. NaN where the label is."""
     angles = np.empty((2, len(labels)))
     for start in range(0, len(labels), _CHUNK):
-        camera = camera_from_label(torch.from_numpy(labels[start : start + _CHUNK].astype(np.float64)))
+        camera = camera_from_label(torch.from_numpy(labels[start : start + _CHUNK].copy()))
         azimuth_rad, elevation_rad, _ = view_angles(camera)
         angles[:, start : start + _CHUNK] = torch.stack([azimuth_rad, elevation_rad]).numpy()
     return np.degrees(angles[0]), np.degrees(angles[1])

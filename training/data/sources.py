@@ -13,9 +13,10 @@ from typing import NamedTuple, final
 
 import numpy as np
 
-from dnnlib.files import FolderStore, ZipStore
+from dnnlib.files import FolderStore, StoreError, ZipStore
 from dnnlib.zip_directory import Entry, ZipDirectory
 from dnnlib.zip_reader import ZipMembers
+from training.data.problems import DataError
 
 # The fields of `Entry`.
 PLACE = np.dtype(
@@ -67,6 +68,16 @@ def open_source(path: str | Path) -> Source:
     """The folder or zip archive at `path`."""
     path = Path(path)
     return FolderSource(path) if path.is_dir() else ZipSource(path)
+
+
+def read_file(source: Source, name: str, place: np.void) -> bytes:
+    """The content of a file. That it cannot be read is an error about the data, which names it."""
+    try:
+        return source.read(name, place)
+    except StoreError as error:
+        raise DataError(str(error)) from None
+    except OSError as error:
+        raise DataError(f"{source.path}/{name}: cannot be read ({error.strerror})") from None
 
 
 @final

@@ -194,6 +194,14 @@ def test_items_without_mask_or_label_can_be_left_out(tmp_path, kept):
             index.read(1)
 
 
+def test_entries_that_no_image_needs_do_no_harm_and_are_counted(tmp_path):
+    names, labels = names_of(3), labels_at([0.0, 50.0, 100.0]).tolist()
+    entries = [*zip(names, labels, strict=True), ("absent.png", None), ("more.png", [1.0]), "junk"]
+    changes = {"img:dataset.json": json.dumps({"labels": entries}).encode()}
+    index = open_index(*make_set(tmp_path, 3, files=changes))
+    assert (index.problems, index.num_unused_labels) == ([], 2)
+
+
 def test_an_archive_cut_anywhere_is_refused_by_name(tmp_path):
     img, seg = make_set(tmp_path, 4)
     data = img.read_bytes()
@@ -233,7 +241,7 @@ def test_opening_again_gives_the_same_without_looking_at_the_labels(tmp_path, ke
     img, seg = make_set(tmp_path, 6, zipped=zipped, version=1, sources=None)
     first = open_index(img, seg)
     assert len(kept()) == 1
-    monkeypatch.setattr(index_module, "read_dataset_json", None)
+    monkeypatch.setattr("training.data.survey.read_dataset_json", None)
     assert_equal(first, open_index(img, seg))
     assert_equal(first, open_index(str(img), str(seg)))
 
@@ -297,7 +305,7 @@ def test_where_nothing_can_be_written_beside_the_data_the_cache_of_the_user_serv
     first = open_index(img, seg)
     assert not list((tmp_path / "data").glob(".*"))
     assert len(list((tmp_path / "cache").rglob("*.index"))) == 1
-    monkeypatch.setattr(index_module, "read_dataset_json", None)
+    monkeypatch.setattr("training.data.survey.read_dataset_json", None)
     assert_equal(first, open_index(img, seg))
 
 

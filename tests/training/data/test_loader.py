@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from tests.training.data.sets import labels_at, make_set, names_of
 from torch_utils.sampler import InfiniteSampler
@@ -181,12 +182,15 @@ def test_an_error_while_training_ends_the_workers_too(dataset):
     assert not any(is_alive(pid) for pid in pids)
 
 
-def test_a_worker_that_is_killed_is_an_error_and_no_hang(dataset):
+def test_a_worker_that_is_killed_is_an_error_where_a_batch_is_asked_for(dataset, monkeypatch):
+    # PyTorch looks after its workers every five seconds, and a test need not wait so long.
+    monkeypatch.setattr(_MultiProcessingDataLoaderIter._try_get_data, "__defaults__", (0.2,))
     loader = Loader(dataset, batch=4, seed=0, workers=2, prefetch=1)
     next(loader)
+    os.kill(workers_of(loader)[0], signal.SIGKILL)
+    time.sleep(0.3)  # Work of the caller, which no signal disturbs.
     start_s = time.monotonic()
     with pytest.raises(LoaderError, match=r"came to its end .*lower data\.workers \(2\)"):  # noqa: PT012
-        os.kill(workers_of(loader)[0], signal.SIGKILL)
         for _ in range(50):
             next(loader)
     assert time.monotonic() - start_s < 30

@@ -78,7 +78,7 @@ workers_option: Decorator = click.option(
 )
 
 force_option: Decorator = click.option(
-    "--force", is_flag=True, help="Replace what exists at the destination, and forget unfinished work there."
+    "--force", is_flag=True, help="Replace a set that exists at the destination, and unfinished work of other settings."
 )
 
 

@@ -81,7 +81,7 @@ def join_annotations(
     joined = []
     stems: dict[str, str] = {}
     for name in image_names:
-        key = _key(name)
+        key = picture_key(name)
         if key in stems:
             raise DataError(f"{stems[key]} and {name}: two pictures of one name but for the extension; rename one")
         stems[key] = name
@@ -108,14 +108,14 @@ def _gather(entries: Iterable[tuple[str, Callable[[], T]]], remedy: str) -> tupl
         except ValueError as error:
             problems.append(Problem(name, str(error), remedy))
             continue
-        if _key(name) in found:
+        if picture_key(name) in found:
             problems.append(Problem(name, "is annotated twice", "keep one of both"))
-        found[_key(name)] = value
+        found[picture_key(name)] = value
     return found, problems
 
 
-def _key(name: str) -> str:
-    """The stem, also of a name that has a dot but no extension."""
+def picture_key(name: str) -> str:
+    """By what pictures and annotations are matched: the stem, also of a name that has a dot but no extension."""
     name = name.replace("\\", "/").removeprefix("./")
     return stem(name) if is_image(name) or name.lower().endswith(_LANDMARK_SUFFIXES) else name
 

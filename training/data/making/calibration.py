@@ -5,9 +5,9 @@ A head detector sees every side of a head, but its box is neither centred on the
 known in advance: it follows hair and the detector's taste. Pictures that have landmarks as well tell the constant
 *offsets* from boxes to crops; the same offsets are then used where there is only a box.
 
-Offsets are in units of the box's size and in the upright picture: x to the right, y down, and `dz` along the direction
-the subject looks in. With dz alone a box's centre can lie before or behind the head's and still give one head centre
-from all around: in profile it is a shift sideways, and from behind the same shift that the other side would have.
+Offsets are in units of the box's height and in the upright picture: x to the right, y down, and `dz` along the
+direction the subject looks in. With dz a box's centre can lie before or behind the head's and still give one head
+centre from all around: it is a shift sideways in profile, and to the other side in the other profile.
 """
 
 import cmath
@@ -41,8 +41,8 @@ class HeadBox(NamedTuple):
 
     @property
     def size(self) -> float:
-        """Geometric mean of the sides, which changes less with hair and with yaw than either."""
-        return math.sqrt((self.x1 - self.x0) * (self.y1 - self.y0))
+        """Its height: heads are deeper than wide, so that their width changes as they turn."""
+        return self.y1 - self.y0
 
 
 class Offsets(NamedTuple):

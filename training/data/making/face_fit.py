@@ -18,7 +18,7 @@ from training.data.making.head_points import INNER, canonical_places, mean_head
 
 # Yaw, pitch and roll beyond which a detector guesses (limits of the published preprocessing).
 MAX_ANGLES_RAD = math.radians(90), math.radians(80), math.radians(50)
-MAX_RESIDUAL = 0.03  # Root mean square distance of landmarks from the fitted head, in picture widths.
+MAX_RESIDUAL = 0.04  # Root mean square distance of landmarks from the fitted head, in picture widths.
 MIN_SIDE = 16  # Source pixels of a crop.
 
 _STEPS = 20

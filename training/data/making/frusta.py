@@ -127,11 +127,9 @@ def draw_cameras(
         _draw_frustum(canvas, at(corners), azimuth_color(azimuth_rad[i]))
     for thumbnail in thumbnails:
         _draw_thumbnail(canvas, thumbnail)
-    outside = int((drawable & ~inside).sum())
-    broken = int((~drawable).sum())
-    said = [f"{outside} cameras are farther away than this shows"] * (outside > 0)
-    said += [f"{broken} cameras are not numbers and cannot be drawn"] * (broken > 0)
-    canvas.text((16, _SIDE + _HEADER + 16), "; ".join(said), 12, ALARM, "ls")
+    for i, (count, why) in enumerate((((drawable & ~inside).sum(), "too far away"), ((~drawable).sum(), "no numbers"))):
+        if count:
+            canvas.text((16 + 160 * i, _SIDE + _HEADER + 16), f"not shown, {why}: {count}", 12, ALARM, "ls")
     return canvas.picture()
 
 

@@ -5,6 +5,7 @@ A *complaint* is what the set would be refused for; it is kept as text beside wh
 What is missing of single images is in `problems`, of which the log has told when the set was opened.
 """
 
+import contextlib
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,10 +23,12 @@ from dnnlib.files import open_store
 from dnnlib.progress import progress
 from dnnlib.text import format_count
 from torch_utils import rng
+from training.data.images import is_image
 from training.data.index import Index, open_index
 from training.data.labels import DATASET_JSON, join_labels, read_dataset_json
 from training.data.making.frusta import NUM_LEVELS, NUM_SECTORS
 from training.data.making.poses import Poses, count_poses, nearest_azimuths, nearest_elevations, poses_of
+from training.data.masks import match_masks
 from training.data.problems import DataError, Problem
 
 THUMBNAIL = 112  # Pixels.
@@ -66,11 +69,12 @@ class Survey:
 def survey(img_data: Path, seg_data: Path | None, *, sample: int, seed: int = 0, workers: int = 2) -> Survey:
     """Looks at all labels, and at `sample` of the pictures."""
     index, poses, complaints = _opened(img_data, seg_data)
-    items = drawn(len(index), min(sample, len(index)), seed)
+    usable = np.flatnonzero(index.usable)
+    items = usable[drawn(len(usable), min(sample, len(usable)), seed)]
     shown = items[drawn(len(items), min(NUM_SHOWN, len(items)), seed)].tolist()
     by_sector = nearest_azimuths(poses, NUM_SECTORS) if poses else {}
     by_level = nearest_elevations(poses, NUM_LEVELS) if poses else {}
-    with_pixels = {*shown, *by_sector.values(), *by_level.values()}
+    with_pixels = {item for item in (*shown, *by_sector.values(), *by_level.values()) if index.usable[item]}
 
     def look(item: int) -> Looked | DataError:
         try:
@@ -80,7 +84,11 @@ def survey(img_data: Path, seg_data: Path | None, *, sample: int, seed: int = 0,
 
     looked: dict[int, Looked] = {}
     wanted = sorted({*items.tolist(), *with_pixels})
-    with ThreadPoolExecutor(workers) as pool, progress(len(wanted), "looking at pictures", "img") as bar:
+    with (
+        contextlib.closing(index),
+        ThreadPoolExecutor(workers) as pool,
+        progress(len(wanted), "looking at pictures", "img") as bar,
+    ):
         for item, found in zip(wanted, pool.map(look, wanted), strict=True):
             bar.advance()
             if isinstance(found, DataError):
@@ -121,11 +129,12 @@ def _opened(img_data: Path, seg_data: Path | None) -> tuple[Index, Poses | None,
 
 
 def _num_masks(index: Index) -> int:
-    if index.mask_source == "none":
-        return 0
-    if index.problems and index.labels is not None:  # Without labels only masks can be missing.
-        index = open_index(index.img_data, index.seg_data, use_labels=False, skip_damaged=True)
-    return int(np.count_nonzero(index.usable))
+    """How many images have one."""
+    if index.mask_source != "files" or not index.problems:
+        return 0 if index.mask_source == "none" else len(index)
+    with open_store(index.seg_data) as store:
+        names = [name for name in store.names() if is_image(name)]
+    return int(np.count_nonzero(match_masks(list(index.names), names) >= 0))
 
 
 def _poses_leniently(img_data: Path, index: Index) -> Poses | None:
@@ -175,7 +184,7 @@ def facts(found: Survey) -> list[tuple[str, str]]:
     more = f" and {len(sizes) - 3} other sizes" if len(sizes) > 3 else ""
     rows = [("images", f"{found.num_images:,} of {listed}{more}")]
     if len(found.looked) < found.num_images:
-        rows.append(("looked at", f"{len(found.looked):,} pictures, drawn at random"))
+        rows.append(("looked at", f"{len(found.looked):,} of the pictures; all of the labels"))
     rows.append(("masks", _mask_fact(found)))
     if found.poses is not None and found.poses.known.any():
         rows += _pose_facts(found.poses)

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import torch
 
-from torch_utils.ops.distance_field import distance
 from training.data.synthetic.identity import Identity
 from training.data.synthetic.solid import Layer, Solid, capsule, ellipsoid, round_cone, sphere
+from training.data.synthetic.surface import approach
 
 Point = tuple[float, float, float]
 Frame = list[list[float]]  # R_world_shape, row by row
 
-_APPROACHES = 16
+_STEPS = 16  # as near to a broad surface as a feature on it needs
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,11 @@ class Anatomy:
     skull_radii: Point
     cheek: Point
     chin: Point
+    chin_radius: float
     mouth: tuple[Point, Point, Point]  # the line between the lips: middle, half way, corner
     eye: Point
-    eye_opening: Point  # radii of the hole in the lids; the hole stands before the eyeball
+    eye_hole: Point  # the middle of the hole in the lids
+    eye_opening: Point  # its radii
     brow: tuple[Point, Point, Point]  # inner end, peak, outer end
     nose_root: Point
     nose_tip: Point
@@ -52,12 +54,14 @@ def anatomy(who: Identity, smile: float = 0.0) -> Anatomy:
     """The places of this person's head."""
     masses = Masses(who, smile)
     corner_x = who.mouth_width * (1 + 0.22 * smile)
-    lift = 0.003 + 0.015 * smile
+    lift = 0.003 + 0.018 * smile
     mouth = [(x, who.mouth_height - 0.35 * lift + lift * (x / corner_x) ** 2) for x in (0.0, 0.55 * corner_x, corner_x)]
-    brow = [(0.027, who.brow_lift), (0.062, who.brow_lift + who.brow_arch), (0.097, who.brow_lift - 0.002)]
+    brow_y = (who.brow_lift + 0.003, who.brow_lift + who.brow_arch, who.brow_lift - 0.004)
+    brow = list(zip((0.028, 0.064, 0.096), brow_y, strict=True))
     eye = (who.eye_spacing, 0.0)
     mouth_0, mouth_1, mouth_2, brow_0, brow_1, brow_2, eye_front = masses.front([*mouth, *brow, eye])
-    opening = (0.86 * who.eye_radius, 0.80 * who.eye_radius * (who.eye_open - 0.10 * smile), 0.05)
+    centre = moved(eye_front, z=0.001 - who.eye_radius)
+    opening = (0.84 * who.eye_radius, 0.80 * who.eye_radius * (who.eye_open - 0.10 * smile), 0.05)
 
     flare, lean = who.ear_flare_rad, -0.18
     along, out = (math.sin(flare), 0.0, -math.cos(flare)), (math.cos(flare), 0.0, math.sin(flare))
@@ -69,8 +73,10 @@ def anatomy(who: Identity, smile: float = 0.0) -> Anatomy:
         skull=masses.skull,
         skull_radii=masses.skull_radii,
         chin=masses.chin,
+        chin_radius=masses.chin_radius,
         mouth=(mouth_0, mouth_1, mouth_2),
-        eye=moved(eye_front, z=0.001 - who.eye_radius),
+        eye=centre,
+        eye_hole=moved(centre, x=-0.001, y=-0.003, z=0.046),
         eye_opening=opening,
         brow=(brow_0, brow_1, brow_2),
         nose_root=(0.0, 0.022, 0.148),
@@ -119,10 +125,8 @@ class Masses:
 
 def front_of(solid: Solid, places: Sequence[tuple[float, float]]) -> list[Point]:
     """The points at (x, y) where one who comes from the front meets the solid."""
-    table = solid.table()
-    points = torch.tensor([(x, y, 0.3) for x, y in places])
-    for _ in range(_APPROACHES):
-        points[:, 2] -= distance(points, table)[0]
+    start = torch.tensor([(x, y, 0.3) for x, y in places])
+    points = approach(start, torch.tensor([0.0, 0.0, -1.0]).expand_as(start), solid.table(), _STEPS)
     return [(x, y, z) for (x, y), z in zip(places, points[:, 2].tolist(), strict=True)]
 
 
@@ -136,9 +140,26 @@ def turned(x_rad: float = 0.0, y_rad: float = 0.0, z_rad: float = 0.0) -> Frame:
     ]
 
 
+def frame_of(right: Point, up: Point, middle: Point, roll_rad: float = 0.0) -> Frame:
+    """R_world_shape that lies in the plane of three points, x towards `right`, then rolled about the normal."""
+    x = _unit([a - b for a, b in zip(right, middle, strict=True)])
+    to_up = [a - b for a, b in zip(up, middle, strict=True)]
+    share = -sum(a * b for a, b in zip(x, to_up, strict=True))
+    y = _unit(_combined(to_up, 1.0, x, share))
+    z = (x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0])
+    cosine, sine = math.cos(roll_rad), math.sin(roll_rad)
+    rolled_x, rolled_y = _combined(x, cosine, y, sine), _combined(y, cosine, x, -sine)
+    return [[rolled_x[i], rolled_y[i], z[i]] for i in range(3)]
+
+
 def moved(point: Sequence[float], x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Point:
     """The point, shifted."""
     return point[0] + x, point[1] + y, point[2] + z
+
+
+def _unit(vector: Sequence[float]) -> Point:
+    length = math.hypot(*vector)
+    return vector[0] / length, vector[1] / length, vector[2] / length
 
 
 def _combined(a: Sequence[float], share_a: float, b: Sequence[float], share_b: float) -> Point:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from training.camera_rays import pixel_centres
 from training.data.synthetic import palettes
-from training.data.synthetic.identity import Draws
+from training.data.synthetic.draws import Draws
 from training.data.synthetic.palettes import RGB, linear
 from training.data.synthetic.patterns import soft_step
 
@@ -47,9 +47,9 @@ def backdrop(seed: int, index: int) -> Backdrop:
     centre, spread, angle_rad = (
         (d.between(0.25, 0.75), d.between(0.2, 0.6)),
         d.between(0.45, 0.8),
-        d.between(0, math.pi),
+        d.between(0.0, math.pi),
     )
-    discs = tuple((d.between(0, 1), d.between(0, 1), d.between(0.04, 0.13)) for _ in range(7))
+    discs = tuple((d.between(0.0, 1.0), d.between(0.0, 1.0), d.between(0.04, 0.13)) for _ in range(7))
     return Backdrop(kind, upper, lower, centre, spread, angle_rad, discs)
 
 

@@ -99,8 +99,9 @@ def _bald(b: Barber, who: Identity) -> None:
     if who.hair_volume < 0.4:  # shaven; the rest is paint
         return
     b.cap(0.009)
-    b.hair.cut(half_space((0.0, 0.070, 0.0), (0.0, -1.0, 0.25)), 0.012)
+    b.hair.cut(half_space((0.0, 0.070, 0.0), (0.0, -1.0, 0.25)), 0.03)
     b.open_face(0.168)
+    b.hair.cut(half_space((0.0, 0.0, 0.0), (0.0, 0.2, -1.0)), 0.03)
     b.trim(-0.02, 0.42)
     b.free_ears()
     b.texture(0.0015, 120.0)
@@ -137,7 +138,7 @@ def _bob(b: Barber, who: Identity) -> None:
         b.fringe(0.014, 0.034, 0.012)
         b.lock(((34.0, 0.165, 0.012), (58.0, 0.095, 0.016), (68.0, 0.02, 0.016)), (0.030, 0.026, 0.012))
     b.texture(0.0018, 80.0)
-    b.clip(62.0, 0.112, 0.034)
+    b.clip(62.0, 0.112, 0.030)
 
 
 def _long(b: Barber, who: Identity) -> None:
@@ -156,7 +157,7 @@ def _long(b: Barber, who: Identity) -> None:
     b.lock(((36.0, 0.165, 0.012), (60.0, 0.095, 0.016), (74.0, 0.01, 0.012)), (0.030, 0.026, 0.014))
     b.texture(0.0018, 75.0)
     b.hair.waves(0.004 + 0.005 * wave, (26.0, 52.0, 26.0), (who.phase_rad, 2 * who.phase_rad, 0.6))
-    b.clip(64.0, 0.110, 0.030)
+    b.clip(64.0, 0.110, 0.024)
 
 
 def _curly(b: Barber, who: Identity) -> None:
@@ -187,13 +188,13 @@ def _afro(b: Barber, who: Identity) -> None:
     centre = moved(skull, x=-0.012 * who.side, y=0.008, z=-0.012)
     radii = [r + big for r in b.places.skull_radii]
     b.hair.add(ellipsoid(centre, (radii[0], min(radii[1], 0.292 - centre[1]), radii[2])))
-    b.open_face(0.146, 0.035)
-    b.trim(-0.055, 0.25, 0.05)
-    # Three waves across each other: one alone looks knitted.
+    b.open_face(0.146, 0.035, 0.010)
+    b.trim(-0.060, 0.25, 0.09)
+    # Waves across each other: one alone looks knitted.
     phase = who.phase_rad
-    for k, frequency in enumerate((88.0, 117.0, 150.0)):
+    for k, (amplitude, frequency) in enumerate(((0.0042, 47.0), (0.0030, 83.0), (0.0022, 149.0))):
         R = turned(0.7 + k, 1.3 * k, 0.9 - k)
-        b.hair.waves(0.0022, (frequency, 0.9 * frequency, 1.1 * frequency), (phase, 2.1 * phase, k), R)
+        b.hair.waves(amplitude, (frequency, 0.9 * frequency, 1.1 * frequency), (phase, 2.1 * phase, k), R)
     if who.clip:
         b.trinket.add(sphere(b.at(58.0, 0.135, big + 0.006), 0.026))
 
@@ -211,7 +212,9 @@ def _bun(b: Barber, who: Identity) -> None:
     b.hair.add(torus_arc(moved(bun, y=0.006), 0.036, 0.022, rotation=turned(x_rad=1.0)), 0.012)
     b.texture(0.0016, 85.0)
     b.tie(moved(bun, x=-0.008 * side, y=-0.040, z=0.020), (0.2 * side, 0.85, -0.4), 0.036)
-    b.strand([b.at(-66, 0.09, 0.010), b.at(-74, 0.0, 0.016), b.at(-66, -0.075, 0.020)], (0.012, 0.010, 0.004), 0.008)
+    b.strand(
+        [b.at(-66.0, 0.09, 0.010), b.at(-74.0, 0.0, 0.016), b.at(-66.0, -0.075, 0.020)], (0.012, 0.010, 0.004), 0.008
+    )
 
 
 def _ponytail(b: Barber, who: Identity) -> None:

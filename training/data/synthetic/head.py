@@ -18,17 +18,28 @@ LAYERS = ("skin", "eye", "brow", "beard", "hair", "fabric", "second", "trinket",
 def head(who: Identity, smile: float = 0.0) -> Solid:
     """Everything that a picture shows."""
     places = anatomy(who, smile)
-    solid, layers = _bare(who, places)
-    add_hair(layers["hair"], layers["trinket"], who, places)
-    add_clothes(layers["fabric"], layers["second"], who, places)
+    solid, layers = _with_hair(who, places)
+    add_clothes(layers["fabric"], layers["second"], who)
     add_earring(layers["trinket"], who, places)
     add_glasses(layers["frame"], who, places)
     return solid
 
 
+def head_with_hair(who: Identity, smile: float = 0.0) -> Solid:
+    """Without clothes and jewellery."""
+    return _with_hair(who, anatomy(who, smile))[0]
+
+
 def bare_head(who: Identity, smile: float = 0.0) -> Solid:
-    """Skin, eyes and brows alone: what facial landmarks lie on, whatever is worn over it."""
+    """Skin, eyes and brows alone: what facial landmarks lie on, whatever covers it."""
     return _bare(who, anatomy(who, smile))[0]
+
+
+def _with_hair(who: Identity, places: Anatomy) -> tuple[Solid, dict[str, Layer]]:
+    solid, layers = _bare(who, places)
+    _add_beard(layers["beard"], layers["skin"], who, places)
+    add_hair(layers["hair"], layers["trinket"], who, places)
+    return solid, layers
 
 
 def _bare(who: Identity, places: Anatomy) -> tuple[Solid, dict[str, Layer]]:
@@ -39,9 +50,7 @@ def _bare(who: Identity, places: Anatomy) -> tuple[Solid, dict[str, Layer]]:
     _add_eyes(skin, layers["eye"], who, places)
     _add_nose(skin, who, places)
     _add_mouth(skin, who, places)
-    _add_brows(layers["brow"], skin, who, places)
-    _add_beard(layers["beard"], skin, who, places)
-    # After brows and beard, which grow on what the skin is by then.
+    _add_brows(layers["brow"], skin, places, who.brow_thickness)
     _add_ears(skin, who, places)
     return solid, layers
 
@@ -53,7 +62,7 @@ def _add_eyes(skin: Layer, eye: Layer, who: Identity, places: Anatomy) -> None:
     skin.cut(ellipsoid((x, y + 0.004, z + radius + 0.022), (0.046, 0.030, 0.027), mirrored=True), blend=0.035)
     skin.add(sphere(places.eye, radius + 0.0045, mirrored=True), blend=0.008)
     tilt = turned(z_rad=who.eye_tilt_rad)
-    skin.cut(ellipsoid((x - 0.001, y - 0.003, z + 0.046), places.eye_opening, tilt, mirrored=True), blend=0.003)
+    skin.cut(ellipsoid(places.eye_hole, places.eye_opening, tilt, mirrored=True), blend=0.003)
     eye.add(sphere(places.eye, radius, mirrored=True))
 
 
@@ -82,10 +91,10 @@ def _add_mouth(skin: Layer, who: Identity, places: Anatomy) -> None:
         skin.cut(capsule(moved(a, z=out_a), moved(b, z=out_b), 0.0032, mirrored=True), blend=0.005)
 
 
-def _add_brows(brow: Layer, skin: Layer, who: Identity, places: Anatomy) -> None:
+def _add_brows(brow: Layer, skin: Layer, places: Anatomy, thickness: float) -> None:
     inner, peak, outer = places.brow
-    thick = 1.15 * who.brow_thickness
-    brow.add(round_cone(inner, peak, 0.95 * thick, thick, mirrored=True))
+    thick = 1.15 * thickness
+    brow.add(round_cone(inner, peak, 0.80 * thick, thick, mirrored=True))
     brow.add(round_cone(peak, outer, thick, 0.45 * thick, mirrored=True), blend=0.004)
     brow.keep(skin.inflated(0.0042), blend=0.004)
 
@@ -105,9 +114,11 @@ def _add_beard(beard: Layer, skin: Layer, who: Identity, places: Anatomy) -> Non
     if who.beard in ("full", "goatee"):
         beard.keep(skin.inflated(0.010), blend=0.012)
         beard.add(ellipsoid(moved(places.chin, y=-0.012, z=0.002), (0.042, 0.036, 0.038)), blend=0.025)
+    # Alone, a moustache that hangs looks sad.
+    droop = 0.004 if who.beard == "moustache" else -0.008
     bend = moved(half, x=0.003, y=0.0125, z=0.003)
     beard.add(round_cone(moved(middle, x=0.007, y=0.0180, z=0.003), bend, 0.0085, 0.0085, mirrored=True), 0.006)
-    beard.add(round_cone(bend, moved(corner, x=0.007, y=-0.008, z=0.001), 0.0085, 0.004, mirrored=True), 0.006)
+    beard.add(round_cone(bend, moved(corner, x=0.008, y=droop, z=0.001), 0.0085, 0.0035, mirrored=True), 0.006)
     lips = (1.02 * corner[0], 0.0120 + 0.003 * who.lip_fullness, 0.03)
     beard.cut(ellipsoid(moved(middle, y=-0.0055, z=0.012), lips), blend=0.006)
     beard.waves(0.0011, (230.0, 150.0, 230.0))

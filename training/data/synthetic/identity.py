@@ -8,17 +8,11 @@ hair styles and grey hair; everything else is drawn on its own.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TypeVar
 
-import torch
-
-from torch_utils import rng
 from training.data.synthetic import palettes
+from training.data.synthetic.draws import Draws
 from training.data.synthetic.palettes import RGB, linear, mixed
-
-T = TypeVar("T")
 
 HAIR_STYLES = ("bald", "short", "bob", "long", "curly", "afro", "bun", "ponytail")
 BEARDS = ("none", "stubble", "moustache", "goatee", "full")
@@ -129,46 +123,12 @@ def identity_numbers(identity: Identity) -> dict[str, float]:
     return numbers
 
 
-class Draws:
-    """Random decisions in a fixed order. Every one takes one number, so a branch that is not taken shifts nothing."""
-
-    def __init__(self, seed: int, purpose: str, index: int, count: int = 32) -> None:
-        draws = rng.uniform(seed, f"synthetic/{purpose}", torch.tensor([index]), (count,))
-        self._numbers = iter(draws[0].tolist())
-
-    def between(self, low: float, high: float) -> float:
-        """Evenly spread."""
-        return low + (high - low) * next(self._numbers)
-
-    def near(self, middle: float, spread: float) -> float:
-        """Within `spread` of the middle, and mostly close to it."""
-        u = 2 * next(self._numbers) - 1
-        return middle + spread * (0.45 * u + 0.55 * u * u * u)
-
-    def chance(self, probability: float) -> bool:
-        """True with a probability."""
-        return next(self._numbers) < probability
-
-    def pick(self, options: Sequence[tuple[T, float]]) -> T:
-        """One of (value, weight)."""
-        rest = next(self._numbers) * sum(weight for _, weight in options)
-        for value, weight in options:
-            rest -= weight
-            if rest < 0:
-                return value
-        return options[-1][0]
-
-    def one_of(self, options: Sequence[T]) -> T:
-        """One of equally likely values."""
-        return self.pick([(value, 1.0) for value in options])
-
-
 def identity_from_seed(seed: int, index: int) -> Identity:
     """The person with this number."""
     d = Draws(seed, "person", index)
     build = d.between(0.0, 1.0)
     # 14 % children, 64 % adults, 22 % old.
-    age_years = d.between(9, 15) if d.chance(0.14) else d.pick([(30.0, 0.74), (68.0, 0.26)]) + d.near(0.0, 14.0)
+    age_years = d.between(9.0, 15.0) if d.chance(0.14) else d.pick([(30.0, 0.74), (68.0, 0.26)]) + d.near(0.0, 14.0)
     values = _shape(Draws(seed, "shape", index), build, age_years)
     values |= _skin(Draws(seed, "skin", index), age_years)
     values |= _hair(Draws(seed, "hair", index), build, age_years, values["skin_depth"])
@@ -180,17 +140,17 @@ def identity_from_seed(seed: int, index: int) -> Identity:
 def _shape(d: Draws, build: float, age_years: float) -> dict[str, float]:
     strong = build if age_years > 16 else 0.3 * build
     child = 1.0 if age_years < 16 else 0.0
-    old = _ramp(age_years, 50, 80)
+    old = _ramp(age_years, 50.0, 80.0)
     return {
         "head_width": d.near(0.149, 0.009),
         "head_height": d.near(0.156, 0.007),
         "head_depth": d.near(0.172, 0.010),
         "face_width": d.near(0.122 + 0.004 * strong, 0.007),
-        "jaw_width": d.near(0.068 + 0.020 * strong - 0.006 * child, 0.010),
-        "chin_drop": d.near(0.170 + 0.010 * strong - 0.012 * child, 0.007),
+        "jaw_width": d.near(0.068 + 0.020 * strong - 0.010 * child, 0.010),
+        "chin_drop": d.near(0.170 + 0.010 * strong - 0.017 * child, 0.007),
         "chin_width": d.near(0.022 + 0.012 * strong, 0.006),
         "chin_forward": d.near(0.098, 0.008),
-        "cheek_fullness": d.near(0.55 - 0.25 * strong + 0.35 * child - 0.15 * old, 0.35),
+        "cheek_fullness": d.near(0.55 - 0.25 * strong + 0.55 * child - 0.15 * old, 0.35),
         "brow_ridge": d.near(0.2 + 0.6 * strong, 0.2),
         "nose_length": d.near(0.064 + 0.006 * strong + 0.005 * old - 0.012 * child, 0.010),
         "nose_width": d.near(0.021 + 0.003 * strong - 0.002 * child, 0.005),
@@ -198,16 +158,16 @@ def _shape(d: Draws, build: float, age_years: float) -> dict[str, float]:
         "nose_tip_lift": d.near(0.004 - 0.006 * strong + 0.006 * child, 0.007),
         "nose_bridge": d.near(0.35 + 0.3 * strong - 0.2 * child, 0.3),
         "eye_spacing": d.near(0.058, 0.004),
-        "eye_radius": d.near(0.0415 - 0.003 * strong + 0.003 * child, 0.003),
+        "eye_radius": d.near(0.0425 - 0.003 * strong + 0.004 * child, 0.0025),
         "eye_open": d.near(0.80 - 0.14 * strong + 0.10 * child - 0.10 * old, 0.12),
         "eye_tilt_rad": d.near(0.08, 0.13),
         "ear_size": d.near(0.041 + 0.003 * old, 0.006),
         "ear_flare_rad": d.near(0.50, 0.22),
-        "brow_thickness": d.near(0.0072 + 0.0030 * strong - 0.001 * child, 0.0025),
-        "brow_lift": d.near(0.052 - 0.005 * strong, 0.006),
-        "brow_arch": d.near(0.011 - 0.005 * strong, 0.005),
+        "brow_thickness": d.near(0.0056 + 0.0040 * strong - 0.001 * child, 0.0020),
+        "brow_lift": d.near(0.057 - 0.008 * strong + 0.003 * child, 0.005),
+        "brow_arch": d.near(0.010 - 0.004 * strong, 0.004),
         "lip_fullness": d.near(0.60 - 0.18 * strong - 0.15 * old, 0.38),
-        "mouth_width": d.near(0.043 + 0.003 * strong - 0.004 * child, 0.006),
+        "mouth_width": d.near(0.047 + 0.003 * strong - 0.004 * child, 0.006),
         "mouth_height": d.near(-0.110, 0.005),
         "neck_radius": d.near(0.058 + 0.018 * strong - 0.008 * child, 0.005),
         "shoulder_width": d.near(0.195 + 0.025 * strong - 0.025 * child, 0.012),
@@ -230,7 +190,7 @@ def _skin(d: Draws, age_years: float) -> dict[str, object]:
         "blush": d.between(0.35, 1.0),
         # 28 % have freckles, more of them on light skin than on dark.
         "freckles": d.between(0.4, 1.0) * float(d.chance(0.45 - 0.35 * skin_depth)),
-        "wrinkles": min(1.0, _ramp(age_years, 38, 72) * d.between(0.7, 1.2)),
+        "wrinkles": min(1.0, _ramp(age_years, 38.0, 72.0) * d.between(0.7, 1.2)),
         "mole": (d.one_of((-1.0, 1.0)) * d.between(0.045, 0.075), d.between(-0.10, -0.055)),
         "iris_rgb": d.pick(iris),
     }
@@ -240,27 +200,29 @@ def _hair(d: Draws, build: float, age_years: float, skin_depth: float) -> dict[s
     grown = age_years > 16
     # Weights for soft and for strong features, interpolated by build; curls and afros gain with skin depth.
     weights = {
-        "bald": (0.1, 1.5 if grown else 0.2),
+        "bald": (0.05, 1.6 if grown else 0.1),
         "short": (1.0, 3.2),
-        "bob": (2.0, 0.5),
-        "long": (2.0, 0.5),
+        "bob": (2.4, 0.15),
+        "long": (2.4, 0.3),
         "curly": (0.7 + skin_depth, 0.7 + 0.5 * skin_depth),
         "afro": (0.4 + 1.2 * skin_depth, 0.4 + 1.0 * skin_depth),
-        "bun": (1.4, 0.5),
-        "ponytail": (1.4, 0.3),
+        "bun": (1.6, 0.3),
+        "ponytail": (1.6, 0.2),
     }
     style = d.pick([(name, soft + (strong - soft) * build) for name, (soft, strong) in weights.items()])
     natural = d.pick([(linear(code), light + (dark - light) * skin_depth) for _, code, light, dark in palettes.HAIR])
     grey = linear(d.one_of(palettes.GREY_HAIR))
-    greyness = max(0.0, min(1.0, (age_years - d.between(45, 62)) / 12))
-    hair_rgb = mixed(natural, grey, greyness)
+    greyness = max(0.0, min(1.0, (age_years - d.between(45.0, 62.0)) / 12))
+    natural = mixed(natural, grey, greyness)
+    # 9 % dye their hair; brows and beards keep their own colour.
+    dye, is_dyed = linear(d.one_of(palettes.DYES)), d.chance(0.09)
     bearded = grown and build > 0.45
     beard_weights = (("none", 4.0), ("stubble", 2.0), ("moustache", 0.8), ("goatee", 0.9), ("full", 2.2))
     beard = d.pick(beard_weights)
     return {
         "hair_style": style,
-        "hair_rgb": hair_rgb,
-        "brow_rgb": mixed(mixed(natural, linear("2a1c14"), 0.45), grey, 0.6 * greyness),
+        "hair_rgb": dye if is_dyed else natural,
+        "brow_rgb": mixed(natural, linear("2a1c14"), 0.35 * (1 - 0.7 * greyness)),
         "side": d.one_of((-1.0, 1.0)),
         "parting": d.between(0.018, 0.065),
         "hairline": d.near(0.118, 0.010),

@@ -32,14 +32,14 @@ def lattice_rays(
 
     The cosine makes a z-depth of a length along the ray. One ray goes through every centre of a pixel.
     """
-    camera = Camera(camera.T_world_cam.double(), camera.intrinsics.double())
+    camera = Camera(camera.T_world_cam.float(), camera.intrinsics.float())
     # The camera whose pixels are the samples: lattice = (2R + 1) / 2R * picture, and half a sample is outside.
     size = lattice_size(resolution)
     K = camera.intrinsics * (size - 1) / size
     K[:2, 2] += 0.5 / size
     K[2, 2] = 1
     _, directions = camera_rays.rays(Camera(camera.T_world_cam, K), size)
-    return camera.position.float(), directions.float(), (directions @ camera.forward).float()
+    return camera.position, directions, directions @ camera.forward
 
 
 @lru_cache(maxsize=8)

@@ -17,7 +17,7 @@ from training.data.synthetic.anatomy import Anatomy
 from training.data.synthetic.head import LAYERS
 from training.data.synthetic.identity import Identity
 from training.data.synthetic.palettes import linear, mixed
-from training.data.synthetic.patterns import blotches, bump, soft_step, strands
+from training.data.synthetic.patterns import blotches, bump, grain, soft_step, strands
 from training.data.synthetic.skin import paint_skin
 
 PARTED = ("short", "bob", "long", "bun", "ponytail")
@@ -68,21 +68,20 @@ def _skin(s: Surface, who: Identity, places: Anatomy, points: Tensor) -> None:
 
 
 def _eye(s: Surface, who: Identity, places: Anatomy, points: Tensor) -> None:
-    x, y, z = points.unbind(-1)
+    x, y, _ = points.unbind(-1)
     is_left = x > 0
     out_x = (x.abs() - places.eye[0]) / who.eye_radius  # towards the temple
     up = (y - places.eye[1]) / who.eye_radius + 0.06  # a level gaze, a trifle down, is a calm one
-    across = torch.where(is_left, out_x, -out_x)  # towards the subject's left
     inward = out_x + 0.05
     rho = torch.sqrt(inward * inward + up * up)
     white = torch.tensor(linear("f6efe9")) * (1 - 0.25 * bump((out_x.abs() - 0.9).square(), 0.5))[:, None]
     iris = torch.tensor(who.iris_rgb)
     # Brighter below, where light that entered from above comes out; a dark ring holds it together.
-    light = (1.15 - 1.5 * up).clamp(0.5, 2.1) * (1 - 0.75 * soft_step(rho, 0.40, 0.52))
-    coloured = torch.where((rho < 0.53)[:, None], iris * light[:, None], white)
-    inside = soft_step(rho, 0.55, 0.51)[:, None]
+    light = (1.10 - 1.3 * up).clamp(0.5, 1.8) * (1 - 0.75 * soft_step(rho, 0.44, 0.57))
+    coloured = torch.where((rho < 0.60)[:, None], iris * light[:, None], white)
+    inside = soft_step(rho, 0.60, 0.56)[:, None]
     albedo = white + (coloured - white) * inside
-    albedo = albedo * (1 - 0.97 * soft_step(rho, 0.29, 0.25))[:, None]
+    albedo = albedo * (1 - 0.97 * soft_step(rho, 0.31, 0.27))[:, None]
     side = 1.0 if who.key_azimuth_rad > 0 else -1.0
     gaze_x = torch.where(is_left, inward, -inward)
     main = (gaze_x - 0.17 * side).square() + (up - 0.20).square()
@@ -91,7 +90,6 @@ def _eye(s: Surface, who: Identity, places: Anatomy, points: Tensor) -> None:
     # The upper lid's shade is deeper than what openness alone tells.
     s.albedo = albedo * (1 - 0.35 * soft_step(up, 0.15, 0.55))[:, None]
     s.roughness[:] = 0.16
-    del across
 
 
 def _brow(s: Surface, who: Identity, places: Anatomy, points: Tensor) -> None:
@@ -106,7 +104,7 @@ def _beard(s: Surface, who: Identity, places: Anatomy, points: Tensor) -> None:
     hairs = torch.sin(520.0 * x + 90.0 * y) * torch.sin(420.0 * z + 60.0 * y) + 0.7 * blotches(
         points, 90.0, who.phase_rad
     )
-    colour = torch.tensor(mixed(who.hair_rgb, who.brow_rgb, 0.4))
+    colour = torch.tensor(who.brow_rgb)
     s.albedo = colour * (1 + 0.20 * hairs)[:, None]
     s.relief[:, 0] = 0.16 * torch.cos(520.0 * x + 90.0 * y)
     s.roughness[:] = 0.62
@@ -116,25 +114,26 @@ def _hair(s: Surface, who: Identity, places: Anatomy, points: Tensor) -> None:
     colour, depth = torch.tensor(who.hair_rgb), who.strands
     x, y, z = points.unbind(-1)
     if who.hair_style in ("afro", "curly"):
-        fine = blotches(points, 160.0, who.phase_rad)
-        shade = 0.55 * fine + 0.55 * blotches(points, 62.0, 2 * who.phase_rad)
-        s.relief = 0.22 * depth * torch.stack([fine, -fine.roll(1, 0) * 0, shade], dim=-1)
+        # Little curls: where noise is high it is light and looks up, where it is low it is dark and looks down.
+        size = 0.0085 if who.hair_style == "afro" else 0.011
+        coarse, fine = grain(points, size), grain(points, 0.55 * size)
+        shade = 0.9 * coarse + 0.6 * fine
+        s.relief = (0.55 * depth) * torch.stack([fine, 0.6 * coarse, coarse - fine], dim=-1)
         s.roughness[:] = 0.60
     else:
         flow = strands(points, who.side * who.parting, -0.045, 0.02 + 0.05 * who.wave, who.phase_rad)
         shade = flow.brightness
         s.relief = (0.55 * depth * flow.tilt)[:, None] * flow.around
-        s.roughness[:] = 0.36
+        s.roughness[:] = 0.40
     # Ends are bleached a little, roots are not.
     ends = 1 + 0.25 * soft_step(y, 0.02, -0.25)
     s.albedo = colour * ((1 + 0.30 * depth * shade) * ends)[:, None]
-    s.specular[:] = 0.05 + 0.10 * colour
+    s.specular[:] = 0.035 + 0.10 * colour
     if who.hair_style in PARTED:
-        line = (
-            bump((x - who.side * who.parting).square(), 0.0055) * soft_step(y, 0.14, 0.17) * soft_step(z, -0.07, -0.03)
-        )
-        scalp = torch.tensor(mixed(who.skin_rgb, who.hair_rgb, 0.35))
-        s.albedo = s.albedo + (scalp - s.albedo) * (0.75 * line)[:, None]
+        line = bump((x - who.side * who.parting).square(), 0.0048) * soft_step(y, 0.15, 0.18)
+        line = line * soft_step((z - 0.005).abs(), 0.075, 0.045)
+        scalp = torch.tensor(mixed(who.skin_rgb, who.hair_rgb, 0.5))
+        s.albedo = s.albedo + (scalp - s.albedo) * (0.7 * line)[:, None]
 
 
 def _fabric(s: Surface, who: Identity, places: Anatomy, points: Tensor) -> None:

@@ -24,7 +24,7 @@ def mixed(first: RGB, second: RGB, share: float) -> RGB:
 
 
 # From light to dark; neighbours are about equally far apart to the eye.
-SKIN = ("fbdcc8", "f5cbae", "eebb97", "e3a67c", "d49268", "c07c52", "a5653e", "87502f", "6b3d25", "52301f")
+SKIN = ("f4cdb4", "efbf9f", "e7b08b", "dc9d72", "cc8a60", "b9754c", "a0613b", "84502f", "6b3e27", "553222")
 
 # (name, colour, weight on light skin, weight on dark skin).
 HAIR = (
@@ -37,10 +37,8 @@ HAIR = (
     ("honey", "b98444", 1.5, 0.3),
     ("blond", "dcb56c", 1.6, 0.2),
     ("platinum", "eadbb8", 0.6, 0.2),
-    ("rose", "d9748d", 0.3, 0.25),
-    ("teal", "2f8088", 0.3, 0.3),
-    ("plum", "6d4a8c", 0.3, 0.35),
 )
+DYES = ("d9748d", "2f8088", "6d4a8c", "b5323c", "3c5fa8")
 GREY_HAIR = ("8b8888", "b9b6b4", "dedbd6")
 
 # (name, colour, weight on light skin, weight on dark skin).

@@ -59,6 +59,25 @@ def strands(
     return Strands(brightness * calm, tilt * calm, around)
 
 
+def grain(points: Float[Tensor, "points 3"], cell: float) -> Values:
+    """Rough noise in [-1, 1] without a direction: random values at the corners of small cubes, blended between."""
+    scaled = points * (1 / cell)
+    corner = torch.floor(scaled)
+    shares = scaled - corner
+    shares = shares * shares * (3 - 2 * shares)
+    column, row, slab = corner.to(torch.int64).unbind(-1)
+    values = []
+    for dz in (0, 1):
+        for dy in (0, 1):
+            for dx in (0, 1):
+                word = _hash(column + dx + 0x2545 * (slab + dz), row + dy)
+                values.append((word & 0xFFFF).to(torch.float32))
+    for axis in range(3):
+        share = shares[:, axis]
+        values = [a + (b - a) * share for a, b in zip(values[::2], values[1::2], strict=True)]
+    return values[0] * (2 / 0xFFFF) - 1
+
+
 def dots(x: Values, y: Values, cell: float, radius: float) -> Values:
     """At most one round dot in every square of a grid, each at its own place and of its own size."""
     column, row = torch.floor(x / cell), torch.floor(y / cell)

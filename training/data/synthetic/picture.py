@@ -18,6 +18,7 @@ from training.data.synthetic.shading import display, encode, lights, shade
 from training.types import Camera
 
 NEUTRAL_SMILE = 0.25
+KEY_WIDTH = 0.28  # tangent of the half angle of the key, a large soft box
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def render(
     studio = lights(who)
     normals = tracing.normals(hits.points, table)
     openness = tracing.ambient_occlusion(hits.points, normals, table)
-    key_share = tracing.soft_shadow(hits.points, normals, studio.key.to_lamp, table)
+    key_share = tracing.soft_shadow(hits.points, normals, studio.key.to_lamp, table, width=KEY_WIDTH)
     surface = paint(who, places, hits.points, hits.layer)
     light = shade(surface, normals, -hits.directions, openness, key_share, studio)
 

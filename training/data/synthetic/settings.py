@@ -16,7 +16,8 @@ GENERATOR = "fullhead procedural heads"
 # Goes up with every change that changes a picture, so that sets can be told apart.
 GENERATOR_VERSION = 1
 
-Smile = Literal["own", "always", "never", "front"]
+Resolution = Literal[32, 64, 128, 256, 512, 1024]
+Smile = Literal["varied", "always", "never", "front"]
 
 
 class Uniform(Config):
@@ -47,7 +48,7 @@ class SyntheticSettings(Config):
     seed: int = Field(0, ge=0, lt=2**63)
     """Every random number follows from it."""
 
-    resolution: Literal[32, 64, 128, 256, 512, 1024] = 64
+    resolution: Resolution = 64
     """Width and height of a picture, in pixels."""
 
     views_per_identity: int = Field(1, ge=1)
@@ -71,13 +72,13 @@ class SyntheticSettings(Config):
     jitter: float = Field(0.0, ge=0, le=0.2)
     """Crop jitter of all views: the crop is shifted by up to this share of its width, and scaled by up to 1 + this."""
 
-    smile: Smile = "own"
-    """Who smiles: the identities that do (own), everybody, nobody, or all in front views and nobody in others."""
+    smile: Smile = "varied"
+    """Who smiles: each identity more or less, everybody, nobody, or whoever is seen from the front, only there."""
 
     background: bool = True
-    """A background independent of the head; without it, what is not head is white."""
+    """A background independent of the head; without it, one sheet of pale grey paper."""
 
-    depth: bool = False
+    depth: bool = True
     """Whether the truth holds a depth map of every item."""
 
 

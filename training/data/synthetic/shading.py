@@ -2,7 +2,8 @@
 """Light on painted points: a warm key with a soft shadow, a cool fill, a rim light, and the sky in all crevices.
 
 The lamps belong to the identity and are fixed in the world: the key stands before the subject to one side, the rim
-light behind to the other, so no two sides of a head look the same. All light is linear; `display` brings it to a screen.
+light behind to the other, so no two sides of a head look the same. All light is linear; `display` brings it to a
+screen.
 """
 
 import math
@@ -44,9 +45,9 @@ def lights(who: Identity) -> Lights:
     side = 1.0 if azimuth_rad > 0 else -1.0
     key_rgb = mixed((1.0, 0.97, 0.93), (1.0, 0.86, 0.68), who.key_warmth)
     return Lights(
-        key=_lamp(azimuth_rad, who.key_elevation_rad, key_rgb, 1.02),
+        key=_lamp(azimuth_rad, who.key_elevation_rad, key_rgb, 0.96),
         fill=_lamp(azimuth_rad - side * 1.5, 0.15, (0.72, 0.86, 1.0), 0.20),
-        rim=_lamp(azimuth_rad - side * 2.55, 0.50, (0.92, 0.96, 1.0), 0.52),
+        rim=_lamp(azimuth_rad - side * 2.70, 0.50, (0.92, 0.96, 1.0), 0.52),
     )
 
 

@@ -21,7 +21,9 @@ def paint_skin(
     flushed = base * torch.tensor([1.04, 0.60, 0.56])
     albedo = _over(albedo, flushed, (0.42 * who.blush) * _flush(who, places, x, y, z))
     shade = scalp_shade(who, points) + _stubble(who, places, x, y, z)
-    albedo = _over(albedo, torch.tensor(mixed(who.brow_rgb, who.skin_rgb, 0.25)), shade.clamp(max=1))
+    # On dark skin, grey stubble at full strength would look like foam.
+    strength = 0.35 if who.brow_rgb[1] > who.skin_rgb[1] else 1.0
+    albedo = _over(albedo, torch.tensor(mixed(who.brow_rgb, who.skin_rgb, 0.25)), strength * shade.clamp(max=1))
 
     face = (z > 0.03).nonzero()[:, 0]
     x, y, z = x[face], y[face], z[face]
@@ -53,7 +55,7 @@ def scalp_shade(who: Identity, points: Float[Tensor, "points 3"]) -> Values:
     line = y - 0.115 + 0.55 * (0.06 - z).clamp(min=-0.08)
     grown = soft_step(line, -0.03, 0.02) * soft_step(y - 0.45 * z, -0.055, -0.03)
     strip = bump((y - 0.085 + 0.25 * z).square(), 0.011) * soft_step(x * who.side, 0.05, 0.07) * (z < 0.03)
-    return (0.50 - 0.12 * soft_step(y, 0.12, 0.2)) * grown * (1 - 0.9 * strip) * soft_step(z, 0.105, 0.06)
+    return (0.36 - 0.10 * soft_step(y, 0.12, 0.2)) * grown * (1 - 0.9 * strip) * soft_step(z, 0.105, 0.06)
 
 
 def _stubble(who: Identity, places: Anatomy, x: Tensor, y: Tensor, z: Tensor) -> Values:
@@ -86,7 +88,7 @@ def _lips(who: Identity, places: Anatomy, x: Tensor, y: Tensor) -> tuple[Values,
     upper = (0.0095 + 0.0065 * who.lip_fullness) * taper.sqrt() * bow
     lower = (0.0115 + 0.0080 * who.lip_fullness) * taper.sqrt()
     inside = torch.where(above > 0, upper - above, lower + above)
-    lips = soft_step(inside, -0.0010, 0.0016)
+    lips = soft_step(inside, -0.0010, 0.0016) * soft_step(along, 1.04, 0.97)
     seam = bump(above.square(), 0.0030) * soft_step(along, 1.06, 0.94)
     return lips, seam
 
@@ -96,12 +98,14 @@ def _lashes(who: Identity, places: Anatomy, x: Tensor, y: Tensor, z: Tensor) -> 
     tilt = who.eye_tilt_rad
     out, up = x.abs() - places.eye[0] + 0.001, y - places.eye[1] + 0.003
     out, up = out + tilt * up, up - tilt * out
-    edge = torch.sqrt((out / places.eye_opening[0]).square() + (up / places.eye_opening[1]).square())
-    width = 0.24 - 0.10 * who.build
-    wing = 1 + 0.6 * soft_step(out, 0.0, places.eye_opening[0])
-    line = soft_step(edge - 1 - width * wing, 0.03, -0.08) * soft_step(up, -0.003, 0.004)
-    shadow = 0.16 * soft_step(edge, 1.75, 1.2) * soft_step(up, 0.0, 0.01)
-    lower = 0.30 * soft_step(edge, 1.14, 1.02)
+    width, height, _ = places.eye_opening
+    ratio = torch.sqrt((out / width).square() + (up / height).square())
+    slope = torch.sqrt((out / (width * width)).square() + (up / (height * height)).square())
+    away = ratio * (ratio - 1) / slope.clamp(min=1.0)  # from the edge of the hole, to first order
+    thickness = (0.0046 - 0.0018 * who.build) * (1 + 0.5 * soft_step(out, 0.0, width))
+    line = soft_step(away - thickness, 0.0008, -0.0008) * soft_step(up, -0.002, 0.004)
+    shadow = 0.15 * soft_step(away, 0.014, 0.004) * soft_step(up, 0.0, 0.01)
+    lower = 0.30 * soft_step(away, 0.0030, 0.0008)
     return torch.maximum(0.92 * line, torch.maximum(shadow, lower)) * (z > 0.08)
 
 

@@ -6,10 +6,11 @@ The bust goes down beyond every view of an elevation within 40 degrees.
 """
 
 import math
+from collections.abc import Sequence
 
-from training.data.synthetic.anatomy import Anatomy, moved, turned
+from training.data.synthetic.anatomy import Anatomy, Frame, Point, frame_of, front_of, moved, turned
 from training.data.synthetic.identity import Identity
-from training.data.synthetic.solid import Layer, box, capsule, disc, ellipsoid, round_cone, sphere, torus_arc
+from training.data.synthetic.solid import Layer, Solid, box, capsule, disc, ellipsoid, round_cone, sphere, torus_arc
 
 BUST_END_Y = -1.0
 COLLAR_Y = -0.236
@@ -23,53 +24,69 @@ def ring_frame(tilt_rad: float) -> list[list[float]]:
     return [[1.0, 0.0, 0.0], [0.0, sine, cosine], [0.0, -cosine, sine]]
 
 
-def add_clothes(fabric: Layer, second: Layer, who: Identity, places: Anatomy) -> None:
+def add_clothes(fabric: Layer, second: Layer, who: Identity) -> None:
     """Bust and collar."""
-    shoulder_y = -0.338
-    width, end_y = who.shoulder_width, shoulder_y - who.shoulder_drop
-    fabric.add(round_cone((0.0, -0.44, -0.045), (0.0, BUST_END_Y, -0.045), 0.135, 0.15))
-    fabric.add(round_cone((0.04, shoulder_y, -0.05), (width, end_y, -0.05), 0.078, 0.064, mirrored=True), blend=0.05)
-    fabric.add(capsule((width, end_y, -0.05), (width, BUST_END_Y, -0.05), 0.064, mirrored=True), blend=0.03)
-    slope_start, slope_end = (0.0, -0.230, -0.056), (0.10, shoulder_y, -0.052)
-    fabric.add(round_cone(slope_start, slope_end, who.neck_radius + 0.004, 0.06, mirrored=True), blend=0.05)
-    # The neck opening: the cloth ends where the collar runs.
+    _add_bust(fabric, who)
     ring = ring_frame(COLLAR_TILT_RAD)
     centre = (0.0, COLLAR_Y, -0.050)
-    fabric.cut(disc(moved(centre, y=0.055), 0.2, 0.05, turned(x_rad=COLLAR_TILT_RAD)), blend=0.01)
     neck = who.neck_radius
     if who.clothes == "crew":
-        second.add(torus_arc(centre, neck + 0.010, 0.0125, rotation=ring))
+        second.add(torus_arc(moved(centre, y=-0.004), neck + 0.012, 0.0125, rotation=ring))
     elif who.clothes == "turtleneck":
         fabric.add(torus_arc(moved(centre, y=0.024), neck + 0.004, 0.020, rotation=ring), blend=0.004)
         fabric.add(torus_arc(moved(centre, y=-0.006), neck + 0.010, 0.022, rotation=ring), blend=0.006)
     elif who.clothes == "shirt":
-        _add_shirt_collar(fabric, second, who, centre, ring)
+        _add_shirt_collar(second, who, centre, ring)
     elif who.clothes == "hoodie":
         _add_hood(fabric, second, who, centre)
     else:
         _add_scarf(second, who, centre)
 
 
-def _add_shirt_collar(fabric: Layer, second: Layer, who: Identity, centre, ring) -> None:
+def _add_bust(fabric: Layer, who: Identity) -> None:
+    shoulder_y = -0.334
+    width, end_y = who.shoulder_width, shoulder_y - who.shoulder_drop
     neck = who.neck_radius
-    second.add(torus_arc(moved(centre, y=0.012), neck + 0.010, 0.013, 2.35, ring))
-    second.add(torus_arc(moved(centre, y=-0.004), neck + 0.018, 0.011, 2.45, ring), blend=0.008)
-    flap = turned(x_rad=-0.35, y_rad=0.55, z_rad=-0.60)
-    second.add(
-        box((0.036, -0.268, 0.72 * neck - 0.022), (0.030, 0.018, 0.006), flap, 0.005, mirrored=True), blend=0.008
-    )
+    fabric.add(round_cone((0.0, -0.46, -0.045), (0.0, BUST_END_Y, -0.045), 0.135, 0.15))
+    fabric.add(round_cone((0.0, -0.240, -0.052), (0.0, -0.43, -0.045), 1.12 * neck + 0.006, 0.125), blend=0.04)
+    fabric.add(round_cone((0.04, shoulder_y, -0.05), (width, end_y, -0.05), 0.078, 0.064, mirrored=True), blend=0.05)
+    fabric.add(capsule((width, end_y, -0.05), (width, BUST_END_Y, -0.05), 0.064, mirrored=True), blend=0.03)
+    slope_start, slope_end = (0.0, -0.226, -0.056), (0.10, shoulder_y, -0.052)
+    fabric.add(round_cone(slope_start, slope_end, neck + 0.004, 0.06, mirrored=True), blend=0.05)
+    # The neck opening: the cloth ends where the collar runs.
+    above = disc((0.0, COLLAR_Y + 0.055, -0.050), 0.2, 0.05, turned(x_rad=COLLAR_TILT_RAD))
+    fabric.cut(above, blend=0.01)
 
 
-def _add_hood(fabric: Layer, second: Layer, who: Identity, centre) -> None:
+def _chest(who: Identity, places: Sequence[tuple[float, float]]) -> list[Point]:
+    """Points of the bust's front at (x, y)."""
+    solid = Solid()
+    _add_bust(solid.layer("fabric"), who)
+    return front_of(solid, places)
+
+
+def _add_shirt_collar(second: Layer, who: Identity, centre: Point, ring: Frame) -> None:
+    neck = who.neck_radius
+    second.add(torus_arc(moved(centre, y=0.010), neck + 0.010, 0.013, 2.45, ring))
+    second.add(torus_arc(moved(centre, y=-0.006), neck + 0.017, 0.012, 2.60, ring), blend=0.008)
+    # A flap on either side, flat on the chest, one corner down.
+    middle, out, up = _chest(who, ((0.041, -0.268), (0.051, -0.268), (0.041, -0.258)))
+    flap = frame_of(out, up, middle, roll_rad=-0.95)
+    second.add(box(moved(middle, z=0.003), (0.031, 0.018, 0.007), flap, 0.006, mirrored=True), blend=0.008)
+    second.add(sphere(moved(_chest(who, ((0.0, -0.300),))[0], z=0.001), 0.0065))
+
+
+def _add_hood(fabric: Layer, second: Layer, who: Identity, centre: Point) -> None:
     neck = who.neck_radius
     fabric.add(torus_arc(moved(centre, y=-0.012, z=-0.020), neck + 0.040, 0.036, 2.25, ring_frame(0.32)), blend=0.03)
     fabric.add(ellipsoid((0.0, -0.290, -0.150), (0.085, 0.060, 0.045)), blend=0.03)
-    for side, length in ((who.side, 0.115), (-who.side, 0.060)):
-        top = (0.034 * side, -0.272, neck + 0.010)
-        second.add(capsule(top, moved(top, x=0.006 * side, y=-length, z=0.020), 0.0048))
+    for side, end_y in ((who.side, -0.400), (-who.side, -0.345)):
+        top, middle, end = _chest(who, ((0.032 * side, -0.268), (0.036 * side, -0.310), (0.040 * side, end_y)))
+        for a, b in ((top, middle), (middle, end)):
+            second.add(capsule(moved(a, z=0.004), moved(b, z=0.004), 0.0048))
 
 
-def _add_scarf(second: Layer, who: Identity, centre) -> None:
+def _add_scarf(second: Layer, who: Identity, centre: Point) -> None:
     neck, side = who.neck_radius, who.side
     second.add(torus_arc(moved(centre, y=0.022), neck + 0.014, 0.026, rotation=ring_frame(0.30)))
     second.add(torus_arc(moved(centre, y=-0.010), neck + 0.022, 0.030, rotation=ring_frame(0.16)), blend=0.008)

@@ -72,7 +72,7 @@ def test_too_few_pictures_with_both_are_refused_with_what_to_do():
 
 
 def test_a_rolled_head_is_turned_upright_about_its_own_centre():
-    box = HeadBox(100, 100, 200, 200)
+    box = HeadBox(100.0, 100.0, 200.0, 200.0)
     offsets = Offsets(1.5, 0.0, -0.2)
     upright, rolled = (box_crop(box, View(0.0, 0.0, roll), offsets) for roll in (0.0, 0.5))
     assert upright.centre == 150 + 130j
@@ -83,7 +83,7 @@ def test_a_rolled_head_is_turned_upright_about_its_own_centre():
 
 
 def test_a_depth_offset_shifts_opposite_profiles_to_opposite_sides():
-    box = HeadBox(0, 0, 100, 100)
+    box = HeadBox(0.0, 0.0, 100.0, 100.0)
     left, right, back = (
         box_crop(box, View(math.radians(yaw), 0.0, 0.0), Offsets(1.0, dz=0.1)).centre for yaw in (90, -90, 180)
     )

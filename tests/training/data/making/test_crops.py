@@ -121,7 +121,7 @@ def test_a_picture_put_back_by_the_inverse_matrix_lands_where_it_came_from():
     assert np.abs(back.astype(int) - source[80:120, 100:140]).max() <= 3
 
 
-@pytest.mark.parametrize("side", [3.0, 5000.0])
+@pytest.mark.parametrize("side", [3.0, 2500.0])
 def test_tiny_and_huge_crops_are_made(side):
     source = as_bytes(smooth(grid(300, 200)))
     assert crop_picture(source, Crop(150 + 100j, complex(side)), 64).shape == (64, 64, 3)
