@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from configs import ALIASES, CONFIGS, find, resolve
-from dnnlib.config import ConfigError, to_json
+from dnnlib.config import to_json
 from dnnlib.config_paths import differences
 from dnnlib.config_types import text_of
 from training.cameras import LABEL_DIM
@@ -48,7 +48,7 @@ def main(config: str | None, assignments: tuple[str, ...], other: str | None, wa
         else:
             for path, mine, theirs in differences(resolve(config, assignments), find(other)):
                 click.echo(f"{path}: {text_of(mine)} -> {text_of(theirs)}")
-    except ConfigError as error:
+    except ValueError as error:  # A configuration that is none, or whose networks cannot be built.
         raise click.ClickException(str(error)) from None
 
 

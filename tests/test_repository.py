@@ -79,7 +79,7 @@ def test_the_readme_names_only_modules_files_and_configurations_that_exist() -> 
         assert (ROOT / module.replace(".", "/") / "__main__.py").is_file(), module
     for link in re.findall(r"\]\(([^)]+)\)", README):
         assert (ROOT / link).exists(), link
-    assert set(re.findall(r"python -m configs (\w+)", README)) <= set(configs.CONFIGS)
+    assert set(re.findall(r"python -m configs (\w+)", README)) <= set({*configs.CONFIGS, *configs.ALIASES})
 
 
 def test_every_top_level_folder_is_in_the_readme() -> None:

@@ -56,7 +56,10 @@ def _count_by_module(module: torch.nn.Module, counter: FlopCounterMode) -> dict[
 
 @final
 class _PeakMemory(TorchDispatchMode):
-    """Adds a storage when an operator makes it, and takes it away when the last tensor that shares it is gone."""
+    """Adds a storage when an operator makes it, and takes it away when the last tensor that shares it is gone.
+
+    What an operator is given without any operator having made it was there before, and so were views of it.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,18 +68,22 @@ class _PeakMemory(TorchDispatchMode):
         self._sizes: dict[int, int] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self._track((args, kwargs), is_new=False)
         result = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(result):
-            if isinstance(tensor, torch.Tensor):
-                self._count(tensor.untyped_storage())
+        self._track(result, is_new=True)
         return result
 
-    def _count(self, storage: torch.UntypedStorage) -> None:
+    def _track(self, values: Any, is_new: bool) -> None:
+        for value in tree_leaves(values):
+            if isinstance(value, torch.Tensor):
+                self._track_storage(value.untyped_storage(), is_new)
+
+    def _track_storage(self, storage: torch.UntypedStorage, is_new: bool) -> None:
         key = storage._cdata
         if key in self._sizes:
             return
-        self._sizes[key] = storage.nbytes()
-        self._live_bytes += storage.nbytes()
+        self._sizes[key] = storage.nbytes() if is_new else 0
+        self._live_bytes += self._sizes[key]
         self.peak_bytes = max(self.peak_bytes, self._live_bytes)
         weakref.finalize(storage, self._forget, key)
 
