@@ -13,8 +13,13 @@ from pydantic import Field
 
 from dnnlib.atomic import atomic_write_text
 from dnnlib.config import Config, ConfigError, Tree, from_tree, migrate, parse_object, to_json
+from training.augment.config import AugmentConfig
 from training.data.config import DataConfig
+from training.ema_config import EmaConfig
+from training.loss_config import LossConfig
 from training.model_config import CriticConfig, GeneratorConfig
+from training.optimizer import AdamConfig
+from training.schedule_config import ScheduleConfig
 
 CONFIG_FILENAME = "config.json"
 
@@ -36,6 +41,15 @@ class LoopConfig(Config):
 
     snapshot_nimg: int = Field(200_000, ge=1)
     """The run is saved at the first step after every so many images, and at its end."""
+
+    part: int | None = Field(None, ge=1)
+    """Images that are computed together on one rank, if not its whole share: less memory, the same result."""
+
+    keep_last: int = Field(2, ge=1)
+    """So many of the newest saves stay, ..."""
+
+    keep_every_nimg: int | None = Field(2_000_000, ge=1)
+    """... and the first in every so many images; null: no others."""
 
 
 class RunConfig(Config):
@@ -60,6 +74,18 @@ class RunConfig(Config):
     generator: GeneratorConfig = GeneratorConfig()
 
     critic: CriticConfig = CriticConfig()
+
+    loss: LossConfig = LossConfig()
+
+    schedule: ScheduleConfig = ScheduleConfig()
+
+    augment: AugmentConfig = AugmentConfig()
+
+    generator_adam: AdamConfig = AdamConfig(lr=0.0025)
+
+    critic_adam: AdamConfig = AdamConfig(lr=0.002)
+
+    ema: EmaConfig = EmaConfig()
 
 
 SCHEMA_VERSION: int = RunConfig.model_fields["schema_version"].default

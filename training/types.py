@@ -92,6 +92,10 @@ class Batch:
         """All tensors in memory that a GPU can read by itself. PyTorch's loaders look for a method of this name."""
         return self._map(lambda tensor: tensor.pin_memory())
 
+    def __getitem__(self, part: slice) -> "Batch":
+        """Some of its images."""
+        return self._map(lambda tensor: tensor[part])
+
     def _map(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         conditions = {name: change(values) for name, values in self.conditions.items()}
         mask = None if self.mask is None else change(self.mask)
