@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from tests.training.small import labels, small_generator
 from training.prior import Draw, Prior, SecondCode, StyleInputs, styles
 
 NUM_WS = 5
@@ -186,6 +187,16 @@ def test_styles_change_from_the_first_code_to_the_second_at_the_crossover() -> N
     inputs = StyleInputs(z, c, SecondCode(z + 5, 2 * c, crossover))
     assert styles(mapping, inputs)[..., 0].tolist() == [[1, 7, 7, 7, 7], [1, 1, 1, 1, 7], [1, 1, 1, 1, 1]]
     assert styles(mapping, StyleInputs(z, c, None)).unique().tolist() == [1]
+
+
+def test_a_swapped_background_has_the_styles_that_its_owner_has() -> None:
+    G = small_generator()
+    cameras = labels(*torch.linspace(-3, 3, 10).tolist())
+    drawn = draw(prior(z_dim=8, num_ws=G.num_ws, labels=cameras, weights=torch.ones(10, dtype=torch.float64)), 6)
+    ws, ws_background = styles(G.mapping, drawn.styles), styles(G.mapping, drawn.background)
+    owner = torch.cdist(ws_background.flatten(1), ws.flatten(1)).argmin(dim=1)
+    assert torch.allclose(ws_background, ws[owner], atol=1e-6)
+    assert 0 < (owner != torch.arange(6)).sum() < 6
 
 
 def test_both_codes_get_the_gradient_of_their_styles() -> None:
