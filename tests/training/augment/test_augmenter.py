@@ -92,6 +92,18 @@ def test_image_raw_and_mask_stay_aligned_at_two_resolutions(size):
     assert (smaller - result["image_raw"]).abs().max() < misplaced
 
 
+def test_half_a_pixel_of_the_raw_picture_is_not_lost():
+    # An odd shift of the image is no shift by whole pixels of the raw picture, which is then interpolated.
+    image = smooth(24, 64, waves=1.5).float()
+    given = {"image": image, "image_raw": F.avg_pool2d(image, 2)}
+    result = augmented(only(pixel_shift=1), given)
+    is_odd = (draw_motion(draws_of(24), only(pixel_shift=1), 64).shift_px % 2 != 0).any(dim=1)
+    smaller = F.avg_pool2d(result["image"], 2)
+    error = (smaller - result["image_raw"])[is_odd, :, 6:-6, 6:-6].abs().max()
+    assert is_odd.sum() > 10
+    assert error < 0.1 * (smaller - smaller.roll(1, 3))[..., 6:-6, 6:-6].abs().mean()
+
+
 def test_a_mirrored_picture_has_a_mirrored_camera_and_no_other_transform_touches_it():
     label = cameras(40)
     _, conditions = augmenter(EVERYTHING)(
