@@ -84,7 +84,7 @@ def test_a_byte_that_changed_anywhere_is_noticed(file: Path, tmp_path: Path) -> 
     damaged = tmp_path / "damaged"
     changes = random.Random(0)
     refused = 0
-    for _ in range(1500):
+    for _ in range(700):
         at = changes.randrange(len(data))
         damaged.write_bytes(data[:at] + bytes([data[at] ^ 1 << changes.randrange(8)]) + data[at + 1 :])
         try:
@@ -95,7 +95,7 @@ def test_a_byte_that_changed_anywhere_is_noticed(file: Path, tmp_path: Path) -> 
             # JSON can be written in several ways: \u00E9 is \u00e9.
             assert header == HEADER
             assert all(same(tensors[name], tensor) for name, tensor in TENSORS.items())
-    assert refused > 1480
+    assert refused > 690
 
 
 def test_a_number_of_the_header_that_changed_is_noticed(file: Path) -> None:
