@@ -107,6 +107,15 @@ def test_a_number_of_the_header_that_changed_is_noticed(file: Path) -> None:
         read(file)
 
 
+@pytest.mark.parametrize(("old", "new"), [(b'"I64","shape":[5]', b'"F64","shape":[5]'), (b"[3,4]", b"[4,3]")])
+def test_types_and_shapes_that_changed_are_noticed(file: Path, old: bytes, new: bytes) -> None:
+    data = file.read_bytes()
+    assert data.count(old) == 1
+    file.write_bytes(data.replace(old, new))
+    with pytest.raises(CheckpointError, match="does not match its digest"):
+        read(file)
+
+
 def test_a_file_that_was_cut_or_grew_is_refused(file: Path, tmp_path: Path) -> None:
     data = file.read_bytes()
     for length in range(0, len(data), 11):
