@@ -120,7 +120,7 @@ def build_generator(config: GeneratorConfig, c_dim: int = LABEL_DIM) -> Generato
         )
     return Generator(
         config,
-        c_dim=c_dim,
+        conditions={"camera": LABEL_DIM, **({"other": c_dim - LABEL_DIM} if c_dim > LABEL_DIM else {})},
         mapping_network=MappingNetwork(mapping.z_dim, c_dim, mapping.w_dim, num_layers=mapping.num_layers),
         field=trigrid,
         num_ws=planes.num_ws,
