@@ -91,7 +91,7 @@ def build_generator(config: GeneratorConfig, c_dim: int = LABEL_DIM) -> Generato
             image_channels=config.channels,
             w_dim=mapping.w_dim,
             antialias=sr.antialias,
-            dtype=_DTYPES[sr.precision],
+            dtype=_DTYPES[sr.precision or config.precision],
             clamp=sr.clamp,
         ),
         image_channels=config.channels,
