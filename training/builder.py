@@ -66,7 +66,7 @@ def build_generator(config: GeneratorConfig, c_dim: int = LABEL_DIM) -> Generato
         num_channels=field.channels,
         box_size=field.box_size,
         axes=field.axes,
-        planar=field.planar,
+        planar=field.depth == 1 if field.planar is None else field.planar,
         crop_margin=field.crop_margin,
     )
     sr = config.superresolution

@@ -101,8 +101,8 @@ class Generator(nn.Module):
             "disparity_space_sampling": marcher.spacing == "disparity",
             "white_back": marcher.empty == "white",
             "c_scale": self.config.mapping.camera_scale,
-            "avg_camera_radius": 2.7,
-            "avg_camera_pivot": [0, 0, 0],
+            "avg_camera_radius": self.config.camera_radius,
+            "avg_camera_pivot": list(self.config.camera_pivot),
         }
 
     # ------------------------------------------------------------------------------------------------------------------

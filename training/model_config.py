@@ -53,8 +53,8 @@ class TriGridConfig(Config):
     axes: Literal["xy_xz_yz", "xy_xz_zx"] = "xy_xz_yz"
     """Which coordinates the planes span; `xy_xz_zx` has one plane twice, as EG3D's published weights want it."""
 
-    planar: bool = False
-    """Two-dimensional sampling of single planes (depth 1), as in EG3D; otherwise features fade along the depth."""
+    planar: bool | None = None
+    """Two-dimensional sampling of single planes, as in EG3D; null: where depth is 1. Else features fade along it."""
 
     box_size: float = Field(1.0, gt=0)
     """Side of the box that the planes span, world units."""
@@ -151,6 +151,12 @@ class GeneratorConfig(Config):
     field: TriGridConfig = TriGridConfig()
     renderer: MarcherConfig = MarcherConfig()
     superresolution: SuperResolutionConfig = SuperResolutionConfig()
+
+    camera_radius: float = Field(2.7, gt=0)
+    """From how far away the training pictures were taken; scripts aim their cameras by it."""
+
+    camera_pivot: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """What the cameras of the training pictures look at; scripts aim theirs by it."""
 
     background: bool = True
     """A network of its own draws what is behind the head."""
