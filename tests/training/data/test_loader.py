@@ -196,6 +196,19 @@ def test_a_worker_that_is_killed_is_an_error_where_a_batch_is_asked_for(dataset,
     assert time.monotonic() - start_s < 30
 
 
+@pytest.mark.parametrize("error", [ConnectionResetError, EOFError, FileNotFoundError])
+def test_a_worker_that_dies_while_a_batch_is_fetched_from_it_is_the_same_error(dataset, monkeypatch, error):
+    loader = Loader(dataset, batch=4, seed=0, workers=1)
+    next(loader)
+
+    def get_data(self):
+        raise error
+
+    monkeypatch.setattr(_MultiProcessingDataLoaderIter, "_get_data", get_data)
+    with pytest.raises(LoaderError, match="came to its end"):
+        next(loader)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="sends signals to a group of processes")
 def test_an_interrupt_is_quiet_and_leaves_no_process(tmp_path):
     paths = make_set(tmp_path, 10)
