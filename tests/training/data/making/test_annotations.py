@@ -166,3 +166,20 @@ def test_annotations_of_no_picture_at_all_are_a_mistake_in_the_names():
         join_annotations(["x/a.png"], {"a": POINTS}, {})
     with pytest.raises(DataError, match="but for the extension"):
         join_annotations(["a.png", "a.jpg"], {"a": POINTS}, {})
+
+
+def test_angles_in_radians_are_refused(tmp_path):
+    yaws_deg = np.linspace(-170, 170, 12)
+    boxes = {f"{i}": {**BOX, "yaw": yaw} for i, yaw in enumerate(yaws_deg)}
+    assert len(read_boxes(write_json(tmp_path / "degrees.json", boxes))[0]) == 12
+    in_radians = {k: {**v, "yaw": math.radians(v["yaw"]), "pitch": -0.2} for k, v in boxes.items()}
+    with pytest.raises(DataError, match=r"radians\.json: .*beyond 2\.97, .* they are radians; write degrees"):
+        read_boxes(write_json(tmp_path / "radians.json", in_radians))
+    frontal = {k: {**v, "yaw": 0, "pitch": 0} for k, v in boxes.items()}
+    assert len(read_boxes(write_json(tmp_path / "frontal.json", frontal))[0]) == 12
+
+
+def test_pictures_without_any_annotation_have_none():
+    joined, problems = join_annotations(["a.png"], {}, {})
+    assert joined == [Annotation()]
+    assert problems == []
