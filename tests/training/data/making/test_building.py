@@ -150,7 +150,11 @@ def test_a_kill_while_the_set_is_put_together_loses_nothing(
 
 def test_ctrl_c_says_how_to_go_on_and_leaves_no_process(tmp_path: Path) -> None:
     process = start(tmp_path, 0.2, workers=2)
-    wait_for(lambda: num_shards(tmp_path) >= 1)
+    while num_shards(tmp_path) == 0:
+        assert process.poll() is None
+        for worker in children_of(process.pid):  # It does nothing to them, also while they start.
+            os.kill(worker, signal.SIGINT)
+        time.sleep(0.02)
     workers = children_of(process.pid)
     for pid in (process.pid, *workers):  # As a terminal does.
         os.kill(pid, signal.SIGINT)
