@@ -125,7 +125,7 @@ def picture_key(name: str) -> str:
 
 def _read_object(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_bytes().decode("utf-8-sig"))
+        value = json.loads(path.read_bytes().decode("utf-8-sig"), parse_int=float)
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file; name a JSON file of annotations") from None
     except IsADirectoryError:
@@ -140,7 +140,7 @@ def _read_object(path: Path) -> dict[str, Any]:
 def _parse_points(name: str, data: bytes) -> Landmarks:
     text = data.decode("utf-8-sig")
     if name.lower().endswith(".json"):
-        return _points(json.loads(text))
+        return _points(json.loads(text, parse_int=float))
     if "{" in text:  # .pts files have a header, and the points in braces.
         text = text[text.index("{") + 1 :].partition("}")[0]
     words = text.replace(",", " ").split()
