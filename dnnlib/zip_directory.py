@@ -116,6 +116,8 @@ def _find_end(path: Path, size: int, fetch: Callable[[int, int], bytes]) -> int:
         if len(record) == _END.size and at + _END.size + _END.unpack(record)[-1] == len(tail):
             return tail_start + at
         at = tail.rfind(b"PK\x05\x06", 0, at)
+    if fetch(0, min(2, size)) != b"PK":
+        raise _unreadable(path, "it is a file of another kind, or empty; name a folder or a zip archive")
     raise _unreadable(path, "it does not end like one; perhaps a copy or download was interrupted")
 
 

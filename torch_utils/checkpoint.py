@@ -86,6 +86,12 @@ def _header(path: str | Path, metadata: Mapping[str, str] | None) -> dict[str, A
 
 def load_weights(module: torch.nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
     """Like load_state_dict, but an error names the first tensors that differ."""
+    check_weights(module, tensors, source)
+    module.load_state_dict(dict(tensors))
+
+
+def check_weights(module: torch.nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Whether these are the weights of the module, by names and shapes; so it may also be one without data ("meta")."""
     wanted = {name: list(tensor.shape) for name, tensor in module.state_dict().items()}
     given = {name: list(tensor.shape) for name, tensor in tensors.items()}
     lines = [f"{name}: missing, {shape} wanted" for name, shape in wanted.items() if name not in given]
@@ -100,7 +106,6 @@ def load_weights(module: torch.nn.Module, tensors: Mapping[str, Tensor], source:
         raise CheckpointError(
             f"{source}: the weights are of another model; what differs first:\n  " + "\n  ".join(lines[:5]) + more
         )
-    module.load_state_dict(dict(tensors))
 
 
 def _digest(header: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:

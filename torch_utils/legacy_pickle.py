@@ -11,6 +11,8 @@ Source text is never decoded where it is long, never executed, and dropped.
 """
 
 import os
+import pickle
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,12 +63,24 @@ def read(path: str | Path, look_for: tuple[str, ...] = ()) -> Any:
 
 def read_plain(path: str | Path) -> Any:
     """Tensors, numbers, texts and containers of them, as torch.save writes them; PyTorch refuses anything else."""
+    path = Path(path)
     try:
+        with path.open("rb") as file:
+            other = what_it_is(file.read(NUM_BYTES))
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                    raise LegacyPickleError(
+                        "it is compressed, which torch.save does not do, and may unpack to any size"
+                    )
         return torch.load(path, map_location="cpu", weights_only=True)
+    except LegacyPickleError as error:
+        reason = str(error)
+    except pickle.UnpicklingError:  # PyTorch's own words go on to advise how to run the file.
+        reason = other or "it holds more than tensors, numbers and texts; nothing of it was run"
     except Exception as error:  # PyTorch raises what it meets, of a dozen kinds; nothing of the file has run.
-        raise LegacyPickleError(
-            f"{path} is not read as plain tensors: {str(error).partition(chr(10))[0] or type(error).__name__}"
-        ) from None
+        reason = other or str(error).partition("\n")[0] or type(error).__name__
+    raise LegacyPickleError(f"{path} is not read as plain tensors: {reason}")
 
 
 def vocabulary(limits: Limits, look_for: tuple[str, ...] = ()) -> Vocabulary:

@@ -19,6 +19,8 @@ from training.networks.mapping import MappingNetwork, truncate
 class AbstractAdaptation(nn.Module, ABC):
     """Latent code and conditions to the conditions that the picture is rendered under, and by how much they differ."""
 
+    precedes_mapping: bool  # Whether styles too follow from the corrected conditions, or from those that were given.
+
     @abstractmethod
     def forward(
         self,
@@ -32,6 +34,8 @@ class AbstractAdaptation(nn.Module, ABC):
 @final
 class CameraShift(AbstractAdaptation):
     """Moves the camera by a vector of the world; it is not turned."""
+
+    precedes_mapping = False
 
     def __init__(self, z_dim: int, c_dim: int, *, num_layers: int, camera_scale: float, zero_init: bool) -> None:
         super().__init__()

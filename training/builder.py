@@ -66,7 +66,7 @@ def build_generator(config: GeneratorConfig, c_dim: int = LABEL_DIM) -> Generato
         num_channels=field.channels,
         box_size=field.box_size,
         axes=field.axes,
-        planar=field.planar,
+        planar=field.depth == 1 if field.planar is None else field.planar,
         crop_margin=field.crop_margin,
     )
     sr = config.superresolution
@@ -91,7 +91,7 @@ def build_generator(config: GeneratorConfig, c_dim: int = LABEL_DIM) -> Generato
             image_channels=config.channels,
             w_dim=mapping.w_dim,
             antialias=sr.antialias,
-            dtype=_DTYPES[sr.precision],
+            dtype=_DTYPES[sr.precision or config.precision],
             clamp=sr.clamp,
         ),
         image_channels=config.channels,
@@ -120,7 +120,7 @@ def build_generator(config: GeneratorConfig, c_dim: int = LABEL_DIM) -> Generato
         )
     return Generator(
         config,
-        c_dim=c_dim,
+        conditions={"camera": LABEL_DIM, **({"other": c_dim - LABEL_DIM} if c_dim > LABEL_DIM else {})},
         mapping_network=MappingNetwork(mapping.z_dim, c_dim, mapping.w_dim, num_layers=mapping.num_layers),
         field=trigrid,
         num_ws=planes.num_ws,

@@ -11,7 +11,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from training import camera_soundness as sound
-from training.camera_mistakes import Explanation, Matrices, explain_intrinsics, explain_poses
+from training.camera_mistakes import (
+    Explanation,
+    Matrices,
+    explain_distances,
+    explain_intrinsics,
+    explain_poses,
+    explain_up,
+)
 from training.camera_soundness import Mask
 from training.cameras import LABEL_DIM
 
@@ -47,8 +54,9 @@ def check_labels(labels: np.ndarray | Tensor | Sequence[Any], *, allow_any_view:
     """Raise LabelError unless every label is a rigid camera-to-world pose with normalised intrinsics.
 
     Rotations may be off by 2e-3, focal lengths lie in 0.2 .. 50 image widths, the principal point lies in the image. A
-    sound pose that shows no portrait (the head behind the camera, the image upside down, the place of an inverted pose)
-    comes nearly always from another convention and is refused as well; `allow_any_view` lets it pass.
+    sound pose that shows no portrait (the head behind the camera or far away, the image upside down, the place of an
+    inverted pose, all images lying on their side) comes nearly always from another convention and is refused as well;
+    `allow_any_view` lets it pass.
     """
     rows = _as_rows(labels)
     finite = np.isfinite(rows).all(axis=1)
@@ -61,10 +69,15 @@ def check_labels(labels: np.ndarray | Tensor | Sequence[Any], *, allow_any_view:
     poses, intrinsics = rows[:, :16].reshape(-1, 4, 4), rows[:, 16:].reshape(-1, 3, 3)
     _check(poses, _RIGID)
     if not allow_any_view:
+        if sound.lie_together(poses):
+            up = ", ".join(f"{value:+.2f}" for value in sound.common_up(poses))
+            what = f"with all others it has ({up}) of the world up in its image, not +y"
+            raise _error(np.ones(len(poses), dtype=bool), what, explain_up(poses), _UP_HELP)
         _check(poses, _VIEW)
         if sound.look_inverted_together(poses):
             what = "with all others it stands on the z axis and looks past the head, as inverted poses do"
             raise _error(np.ones(len(poses), dtype=bool), what, explain_poses(poses, poses), _VIEW.help)
+        _check(poses, _DISTANCE)
     _check(intrinsics, _INTRINSICS)
 
 
@@ -167,6 +180,26 @@ _VIEW = _Stage(
     explain_poses,
     "Camera axes are right, down and forward; the world has y up; the head is at the origin and looks to +z (see "
     "docs/conventions.md). Where such views are meant, pass allow_any_view=True.",
+)
+
+_UP_HELP = (
+    "The world has y up (see docs/conventions.md). `dataset_tool.py cameras --up AXIS` turns one with another axis up, "
+    "`--up cameras` one that lies anyhow. Where such views are meant, pass allow_any_view=True."
+)
+
+_DISTANCE = _Stage(
+    (
+        _Check(
+            sound.has_sane_distance,
+            lambda T: (
+                f"the camera is {np.linalg.norm(T[0, :3, 3].astype(np.float64)):.3g} units away from the head, not "
+                f"{sound.DISTANCE_MIN:g} .. {sound.DISTANCE_MAX:g}"
+            ),
+        ),
+    ),
+    explain_distances,
+    "The head is at the origin, half a unit tall and seen from about 2.7. `dataset_tool.py cameras --recentre "
+    "--rescale` moves the cameras there. Where such views are meant, pass allow_any_view=True.",
 )
 
 _INTRINSICS = _Stage(

@@ -16,10 +16,23 @@ from training.camera_soundness import (
     Mask,
     Poses,
     are_sane_intrinsics,
+    has_sane_distance,
+    lie_together,
     off_axis_rad,
     sees_head,
 )
-from training.cameras import HEAD_FOCAL
+from training.cameras import HEAD_FOCAL, HEAD_RADIUS
+
+# For the axis of a world that is up: rows are the axes of ours in that one. What faces the reader's side there keeps
+# doing so: the rotations are about x where they can be, so that Blender's front (-y) becomes +z.
+AXES_FOR_UP: dict[str, list[list[int]]] = {
+    "y": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "-y": [[1, 0, 0], [0, -1, 0], [0, 0, -1]],
+    "z": [[1, 0, 0], [0, 0, 1], [0, -1, 0]],
+    "-z": [[1, 0, 0], [0, 0, -1], [0, 1, 0]],
+    "x": [[0, -1, 0], [1, 0, 0], [0, 0, 1]],
+    "-x": [[0, 1, 0], [-1, 0, 0], [0, 0, 1]],
+}
 
 _MIN_SHARE = 0.9  # A mistake explains a set of labels if undoing it mends this share of them.
 _MAX_TRIED = 4096  # Labels that each mistake is tried on.
@@ -63,6 +76,25 @@ def explain_intrinsics(reported: Intrinsics, every: Float[np.ndarray, "every 3 3
     return None
 
 
+def explain_up(every: Poses) -> Explanation | None:
+    """The axis of the world that is up, for labels with another one up than y."""
+    tried = _thinned(every)
+    for mistake in _UP_MISTAKES:
+        mended = mistake.undo(tried)
+        if _most(sees_head(mended)) and not lie_together(mended):
+            return Explanation(mistake.cause, mistake.recipe, True)
+    return None
+
+
+def explain_distances(reported: Poses, every: Float[np.ndarray, "every 4 4"]) -> Explanation | None:
+    """Another unit of length, if one factor brings most cameras to where they should be."""
+    distances = np.linalg.norm(every[:, :3, 3].astype(np.float64), axis=1)
+    factor = float(f"{HEAD_RADIUS / np.median(distances):.4g}")
+    if len(reported) < _MIN_SHARE * len(every) or not _most(has_sane_distance(_scaled(every, factor))):
+        return None
+    return Explanation("the world has another unit of length", f"labels[:, [3, 7, 11]] *= {factor:g}", True)
+
+
 def _most(mask: Mask) -> bool:
     return bool(mask.mean() >= _MIN_SHARE)
 
@@ -96,6 +128,18 @@ def _inverse(T: Poses) -> Poses:
     inverse[:, :3, :3] = _transposed(R)
     inverse[:, :3, 3] = -np.einsum("nij,ni->nj", R, t)
     return inverse
+
+
+def _scaled(T: Poses, factor: float) -> Poses:
+    scaled = T.astype(np.float64)
+    scaled[:, :3, 3] *= factor
+    return scaled
+
+
+def _turned(axes: list[list[int]]) -> Callable[[Poses], Poses]:
+    T_new_old = np.eye(4)
+    T_new_old[:3, :3] = axes
+    return lambda T: T_new_old @ T
 
 
 def _nearest_rotation(T: Poses) -> Poses:
@@ -143,7 +187,29 @@ def _pose_mistakes() -> tuple[_Mistake, ...]:
     )
 
 
+def _up_mistakes() -> tuple[_Mistake, ...]:
+    """Another axis of the world that is up, and the same with OpenGL's camera axes."""
+    start = "T = labels[:, :16].reshape(-1, 4, 4); "
+    by_axis = [
+        _Mistake(f"the world has {axis} up, not y", f"{start}T[:, :3] = np.array({axes}) @ T[:, :3]", _turned(axes))
+        for axis, axes in AXES_FOR_UP.items()
+        if axis not in ("y", "-y")  # Seen in each label.
+    ]
+    return (
+        *by_axis,
+        *(
+            _Mistake(
+                f"{m.cause}, and the camera axes are OpenGL's (y up, z backward), not OpenCV's",
+                f"{m.recipe}; T[:, :3, 1:3] *= -1",
+                lambda T, m=m: _opencv_axes(m.undo(T)),
+            )
+            for m in by_axis
+        ),
+    )
+
+
 _POSE_MISTAKES = _pose_mistakes()
+_UP_MISTAKES = _up_mistakes()
 
 
 # ----------------------------------------------------------------------------------------------------------------------

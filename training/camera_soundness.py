@@ -16,10 +16,13 @@ Mask = Bool[np.ndarray, " n"]
 ORTHONORMAL_TOLERANCE = 2e-3
 # Horizontal fields of view from 136 degrees down to one degree.
 FOCAL_MIN, FOCAL_MAX = 0.2, 50.0
+# Closer is inside the head, farther is a scan in other units: what frames a head from there has no pixels left for it.
+DISTANCE_MIN, DISTANCE_MAX = 0.3, 40.0
 # Outside the corners of the image, unless a portrait is taken with a wide-angle lens.
 CLEARLY_OFF_AXIS_RAD = np.radians(20)
 
 _AT_ORIGIN = 1e-6
+_FEWEST = 8  # Labels that tell of a set what each of them does not. Fewer may all be unusual views.
 
 
 def has_last_row(T: Poses) -> Mask:
@@ -60,6 +63,30 @@ def is_upright(T: Poses) -> Mask:
     return T[:, 1, 1] < 0.5
 
 
+def common_up(T: Poses) -> Float[np.ndarray, "3"]:
+    """The direction in the world that the pictures have up on average. Zero if they do not agree on any."""
+    up = -T[:, :3, 1].mean(axis=0, dtype=np.float64)
+    length = np.linalg.norm(up)
+    return up / length if length > 0.1 else np.zeros(3)
+
+
+def lie_together(T: Poses) -> bool:
+    """Whether the pictures of a set have something beside the world's up or down as up.
+
+    Some may be from far above or below, and then their up is level; not all of them, or not from one side.
+    """
+    if len(T) < _FEWEST:
+        return False
+    up = common_up(T)
+    return bool(up.any() and abs(up[1]) < np.cos(np.radians(45)))
+
+
+def has_sane_distance(T: Poses) -> Mask:
+    """Whether the camera is about as far away as the project's units make it, where a head is half a unit tall."""
+    distance = np.linalg.norm(T[:, :3, 3], axis=1)
+    return (distance >= DISTANCE_MIN) & (distance <= DISTANCE_MAX)
+
+
 def looks_inverted(T: Poses) -> Mask:
     """Whether the head is clearly missed, and the inverse pose would not miss it."""
     off_rad = off_axis_rad(T)
@@ -68,7 +95,7 @@ def looks_inverted(T: Poses) -> Mask:
 
 def look_inverted_together(T: Poses) -> bool:
     """The same of a set. In sum even near-frontal views tell, though each of them looks much like its own inverse."""
-    if len(T) < 8:
+    if len(T) < _FEWEST:
         return False
     mean_off_rad = off_axis_rad(T).mean()
     return bool(mean_off_rad > np.radians(3) and _inverse_off_axis_rad(T).mean() < mean_off_rad / 4)

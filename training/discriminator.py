@@ -6,7 +6,7 @@ the size of the image. All three are PanoHead's tri-discriminator (An et al., 20
 """
 
 from collections.abc import Mapping
-from typing import final
+from typing import Any, final
 
 import torch
 from jaxtyping import Float
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from training.model_config import CriticConfig
 from training.networks.critic import Head, Tower
 from training.networks.superresolution import resize
+from training.tensor_checks import floats
 
 CHANNEL = {"image": "image", "raw": "image_raw", "mask": "image_mask"}
 
@@ -48,7 +49,7 @@ class Discriminator(nn.Module):
         pictures: Mapping[str, Tensor],
         c: Tensor | None,  # [N, c_dim]
     ) -> Float[Tensor, "batch 1"]:
-        self._check(pictures, c)
+        pictures, c = self._checked(pictures, c)
         shown = [
             self._shown(name, pictures[CHANNEL[name]], self.img_resolution)
             for name in self.config.inputs
@@ -58,26 +59,30 @@ class Discriminator(nn.Module):
         if self.mask_tower is not None:
             mask = self._shown("mask", pictures["image_mask"], self.config.mask_tower_resolution)
             x = x + self.mask_tower(mask)
-        return self.head(x, None if c is None else c.to(self.head.out.weight.dtype))
+        return self.head(x, c)
 
-    def _check(self, pictures: Mapping[str, Tensor], c: Tensor | None) -> None:
-        """What callers get wrong, told in a sentence."""
+    def _checked(self, pictures: Any, c: Any) -> tuple[dict[str, Tensor], Tensor | None]:
+        """What this critic reads, in the type of its weights. What callers get wrong is told in a sentence."""
         keys = [CHANNEL[name] for name in self.config.inputs]
+        if not isinstance(pictures, Mapping):
+            raise ValueError(f"A critic reads pictures by name ({', '.join(keys)}), not a {type(pictures).__name__}.")
         missing = [key for key in keys if key not in pictures]
         if missing:
-            raise ValueError(f"This critic reads {', '.join(missing)}, which the pictures lack: {', '.join(pictures)}.")
-        batch, size = len(pictures[keys[0]]), self.img_resolution
+            given = ", ".join(map(str, pictures)) or "there are none"
+            raise ValueError(f"This critic reads {', '.join(missing)}, which the pictures lack: {given}.")
+        read: dict[str, Tensor] = {}
+        batch = None
         for key in keys:
-            channels = 1 if key == "image_mask" else self.img_channels
-            wanted = [batch, channels, size, size] if key == "image" else [batch, channels, "any", "any"]
-            shape, dtype = list(pictures[key].shape), pictures[key].dtype
-            if len(shape) != 4 or any(want not in ("any", have) for want, have in zip(wanted, shape, strict=True)):
-                raise ValueError(f"This critic reads {key} of [{', '.join(map(str, wanted))}], not {shape}.")
-            if not dtype.is_floating_point:
-                raise ValueError(f"{key} must be floating point, not {dtype}: images / 127.5 - 1, masks / 255.")
-        if self.c_dim and (c is None or c.shape != (batch, self.c_dim)):
-            given = "None" if c is None else list(c.shape)
-            raise ValueError(f"c must be [{batch}, {self.c_dim}], the conditions of the {batch} pictures, not {given}.")
+            size = self.img_resolution if key == "image" else None
+            channels, what = (1, "mask / 255") if key == "image_mask" else (self.img_channels, "image / 127.5 - 1")
+            read[key] = floats(self, pictures[key], key, (batch, channels, size, size), f"{what}, for each picture")
+            batch = len(read[key])
+        group = min(self.head.group_size, batch)
+        if batch % group:
+            raise ValueError(f"A batch of {batch} pictures cannot be cut into groups of {group}: choose a multiple.")
+        if not self.c_dim:
+            return read, None
+        return read, floats(self, c, "c", (batch, self.c_dim), f"the conditions of the {batch} pictures")
 
     @staticmethod
     def _shown(name: str, picture: Tensor, size: int) -> Tensor:

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The generator: latent codes and cameras to pictures, by way of slots that each do one thing.
 
-    z, c -> mapping -> ws                  styles
-    ws -> field.prepare -> state           heavy, once per code
-    c -> rays -> renderer(warp, field)     features, depth, opacity
-    -> post                                background, raw picture, super-resolution
+    z, c -> mapping -> ws                       styles
+    ws -> field.prepare -> state                heavy, once per code
+    c.camera -> rays -> renderer(warp, field)   features, depth, opacity
+    -> post                                     background, raw picture, super-resolution
 
-It knows none of its slots in particular; builder.py fills them from a configuration. In eval mode a picture is a
-function of its inputs alone. Nothing is kept between calls.
+`c` is a mapping of named conditions, or one tensor of their columns side by side, as in EG3D. Field, warp and post get
+them by name, beside the styles. It knows none of its slots in particular; builder.py fills them from a configuration.
+In eval mode a picture is a function of its inputs alone. Nothing is kept between calls.
 """
 
 from typing import Any, final
@@ -20,6 +21,7 @@ from training import generator_checks as check
 from training.adaptation import AbstractAdaptation
 from training.camera_rays import rays
 from training.cameras import camera_from_label
+from training.conditions import Conditions, Widths, split
 from training.fields.base import AbstractField
 from training.model_config import GeneratorConfig
 from training.networks.mapping import MappingNetwork, truncate
@@ -56,7 +58,7 @@ class Generator(nn.Module):
         self,
         config: GeneratorConfig,
         *,
-        c_dim: int,
+        conditions: Widths,  # Begin with "camera", the 25-number label.
         mapping_network: MappingNetwork,
         field: AbstractField,
         num_ws: int,
@@ -69,7 +71,8 @@ class Generator(nn.Module):
         self.config = config
         self.z_dim = config.mapping.z_dim
         self.w_dim = config.mapping.w_dim
-        self.c_dim = c_dim
+        self.conditions = dict(conditions)
+        self.c_dim = sum(self.conditions.values())
         self.num_ws = num_ws
         self.img_resolution = config.resolution
         self.img_channels = config.channels
@@ -98,8 +101,8 @@ class Generator(nn.Module):
             "disparity_space_sampling": marcher.spacing == "disparity",
             "white_back": marcher.empty == "white",
             "c_scale": self.config.mapping.camera_scale,
-            "avg_camera_radius": 2.7,
-            "avg_camera_pivot": [0, 0, 0],
+            "avg_camera_radius": self.config.camera_radius,
+            "avg_camera_pivot": list(self.config.camera_pivot),
         }
 
     # ------------------------------------------------------------------------------------------------------------------
@@ -108,11 +111,12 @@ class Generator(nn.Module):
     def mapping(
         self,
         z: Tensor,  # [N, z_dim]
-        c: Tensor,  # [N, c_dim]
+        c: Tensor | Conditions,  # [N, c_dim]
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
     ) -> Float[Tensor, "batch num_ws w_dim"]:
         """Styles of all layers, drawn towards the mean by truncation."""
+        check.truncation(truncation_psi, truncation_cutoff)
         z, c = check.codes(self, z), check.labels(self, c, len(z))
         w = self.mapping_network(z, c * self.config.mapping.camera_scale)
         ws = w[:, None].expand(-1, self.num_ws, -1)
@@ -129,7 +133,7 @@ class Generator(nn.Module):
     def synthesis(
         self,
         ws: Tensor,  # [N, num_ws, w_dim]
-        c: Tensor,  # [N, c_dim]
+        c: Tensor | Conditions,  # [N, c_dim]
         neural_rendering_resolution: int | None = None,
         noise_mode: str | None = None,  # "const", "random", "none"; None: const in eval mode, random in train mode.
         ws_bcg: Tensor | None = None,  # Styles of the backgrounds, or of one for all: [N or 1, num_ws, w_dim].
@@ -138,22 +142,23 @@ class Generator(nn.Module):
         randomness: Randomness | None = None,
         density_noise: float = 0.0,
     ) -> Rendering:
-        """Pictures of styles under cameras that are taken as they are."""
-        ws, c = check.styles(self, ws), check.labels(self, c, len(ws))
-        check.cameras(self, c)
+        """Pictures of styles under conditions that are taken as they are."""
+        ws = check.styles(self, ws)
+        conditions = split(check.labels(self, c, len(ws)), self.conditions)
+        check.cameras(self, conditions["camera"])
         size = self.neural_rendering_resolution
         if neural_rendering_resolution is not None:
             size = check.resolution(neural_rendering_resolution)
         if randomness is None and self.training:
             randomness = Randomness.fresh(ws)
         noise = self._noise(noise_mode, ws, randomness)
-        codes = {"ws": ws}
+        codes = {"ws": ws, **conditions}
         if ws_bcg is not None:
             codes["ws_bcg"] = check.background_styles(self, ws_bcg, len(ws))
-        state = self.field.prepare(codes, noise) if planes is None else check.planes(planes, len(ws))
+        state = self.field.prepare(codes, noise) if planes is None else check.planes(self, planes, len(ws))
         draws: AbstractDraws = MidCell() if randomness is None else randomness.draws
 
-        origins, directions = rays(camera_from_label(c[:, :25]), size)
+        origins, directions = rays(camera_from_label(conditions["camera"]), size)
         scene = Scene(self.field, state, self.warp, codes)
         seen = self.renderer.render(scene, Rays(origins, directions), draws, density_noise)
 
@@ -166,18 +171,21 @@ class Generator(nn.Module):
     def forward(
         self,
         z: Tensor,  # [N, z_dim]
-        c: Tensor,  # [N, c_dim]
+        c: Tensor | Conditions,  # [N, c_dim]
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
         neural_rendering_resolution: int | None = None,
         noise_mode: str | None = None,
     ) -> Rendering:
-        """Pictures of codes, conditioned on and seen by one camera, after the learned correction of it."""
+        """Pictures of codes, conditioned on and seen under one `c`, after the learned correction of it."""
+        check.truncation(truncation_psi, truncation_cutoff)
         z, c = check.codes(self, z), check.labels(self, c, len(z))
-        ws = self.mapping(z, c, truncation_psi, truncation_cutoff)
+        seen = given = c
         if self.adaptation is not None:
-            c, _ = self.adaptation(z, c, truncation_psi, truncation_cutoff)
-        return self.synthesis(ws, c, neural_rendering_resolution, noise_mode)
+            seen, _ = self.adaptation(z, given, truncation_psi, truncation_cutoff)
+            given = seen if self.adaptation.precedes_mapping else given
+        ws = self.mapping(z, given, truncation_psi, truncation_cutoff)
+        return self.synthesis(ws, seen, neural_rendering_resolution, noise_mode)
 
     # ------------------------------------------------------------------------------------------------------------------
     # Points.
@@ -187,7 +195,7 @@ class Generator(nn.Module):
         points: Tensor,  # [N, M, 3]
         directions: Tensor | None,
         z: Tensor,  # [N, z_dim]
-        c: Tensor,  # [N, c_dim]
+        c: Tensor | Conditions,  # [N, c_dim]
         truncation_psi: float = 1.0,
         truncation_cutoff: int | None = None,
         noise_mode: str | None = None,
@@ -205,8 +213,9 @@ class Generator(nn.Module):
         planes: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """The same of given styles."""
+        ws = check.styles(self, ws)
         points = check.points(self, points, len(ws))
-        state = self.planes(ws, noise_mode) if planes is None else check.planes(planes, len(ws))
+        state = self.planes(ws, noise_mode) if planes is None else check.planes(self, planes, len(ws))
         density, features = self.field.query(state, points)
         return {"sigma": density[..., None], "rgb": features}
 

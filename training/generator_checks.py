@@ -1,89 +1,84 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What callers of a generator get wrong, told in a sentence before anything is computed.
+"""What callers of a generator get wrong, told in a sentence before anything is computed."""
 
-What is right comes back in the type of the weights: scripts draw codes with NumPy, in float64. Values are looked at in
-eval mode only: in training they would make the device wait. Fake tensors have none.
-"""
+import math
+import numbers
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from typing import TYPE_CHECKING
-
-import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensor
+
+from training.cameras import camera_from_label
+from training.conditions import join
+from training.tensor_checks import floats, has_values
 
 if TYPE_CHECKING:
     from training.generator import Generator
 
-
-def codes(G: "Generator", z: Tensor) -> Tensor:
-    return _floats(G, z, "z", (None, G.z_dim), f"one row of {G.z_dim} numbers per picture")
+MAX_RESOLUTION = 1024  # Of raw pictures: more rays have no numbers to draw samples by (rendering/draws.py).
 
 
-def styles(G: "Generator", ws: Tensor) -> Tensor:
-    return _floats(G, ws, "ws", (None, G.num_ws, G.w_dim), "what G.mapping returns")
+def codes(G: "Generator", z: Any) -> Tensor:
+    return floats(G, z, "z", (None, G.z_dim), f"one row of {G.z_dim} numbers per picture")
 
 
-def background_styles(G: "Generator", ws_bcg: Tensor, batch: int) -> Tensor:
-    help_text = f"what G.mapping returns, for 1 picture or for {batch}"
-    return _floats(G, ws_bcg, "ws_bcg", (1 if len(ws_bcg) == 1 else batch, G.num_ws, G.w_dim), help_text)
+def styles(G: "Generator", ws: Any) -> Tensor:
+    return floats(G, ws, "ws", (None, G.num_ws, G.w_dim), "what G.mapping returns")
 
 
-def labels(G: "Generator", c: Tensor, batch: int) -> Tensor:
-    help_text = f"one camera label of {G.c_dim} numbers for each of the {batch} pictures"
-    return _floats(G, c, "c", (batch, G.c_dim), help_text)
+def background_styles(G: "Generator", ws_bcg: Any, batch: int) -> Tensor:
+    rows = 1 if isinstance(ws_bcg, Tensor) and ws_bcg.shape[:1] == (1,) else batch
+    return floats(G, ws_bcg, "ws_bcg", (rows, G.num_ws, G.w_dim), f"what G.mapping returns, for 1 picture or {batch}")
 
 
-def points(G: "Generator", xyz: Tensor, batch: int) -> Tensor:
-    return _floats(G, xyz, "points", (batch, None, 3), "canonical points [N, M, 3]")
+def labels(G: "Generator", c: Any, batch: int) -> Tensor:
+    if isinstance(c, Mapping):
+        c = join(c, G.conditions)
+    what = "one camera label" if len(G.conditions) == 1 else " + ".join(G.conditions)
+    return floats(G, c, "c", (batch, G.c_dim), f"{what} of {G.c_dim} numbers for each of the {batch} pictures")
 
 
-def planes(state: Tensor, batch: int) -> Tensor:
-    if len(state) != batch:
-        raise ValueError(f"planes are of {len(state)} pictures, ws of {batch}: pass what G.planes(ws) returns.")
-    return state
+def points(G: "Generator", xyz: Any, batch: int) -> Tensor:
+    return floats(G, xyz, "points", (batch, None, 3), "canonical points [N, M, 3]")
 
 
-def resolution(size: int) -> int:
-    if not isinstance(size, int) or size < 1:
-        raise ValueError(f"neural_rendering_resolution is a whole number of pixels from 1 up, not {size!r}.")
-    return size
+def planes(G: "Generator", state: Any, batch: int) -> Tensor:
+    return floats(G, state, "planes", (batch, *G.field.state_shape), "what G.planes(ws) of this generator returns")
 
 
-def cameras(G: "Generator", c: Tensor) -> None:
+def truncation(psi: Any, cutoff: Any) -> None:
+    if isinstance(psi, bool) or not isinstance(psi, numbers.Real) or not math.isfinite(psi):
+        raise ValueError(f"truncation_psi is a number, 1 for none and 0 for the mean, not {psi!r}.")
+    if cutoff is not None and (isinstance(cutoff, bool) or not isinstance(cutoff, numbers.Integral) or cutoff < 0):
+        raise ValueError(
+            f"truncation_cutoff is how many styles are truncated, from 0, or None for all, not {cutoff!r}."
+        )
+
+
+def resolution(size: Any) -> int:
+    if isinstance(size, bool) or not isinstance(size, numbers.Integral) or not 1 <= size <= MAX_RESOLUTION:
+        raise ValueError(
+            f"neural_rendering_resolution is a whole number of pixels from 1 to {MAX_RESOLUTION}, not {size!r}."
+        )
+    return int(size)
+
+
+def cameras(G: "Generator", label: Tensor) -> None:
     """Whether pictures can be taken with these labels at all."""
-    if not _has_values(G, c):
+    if not has_values(G, label):
         return
-    focal = c[:, [16, 20]]
+    camera = camera_from_label(label)
+    focal = camera.intrinsics.diagonal(dim1=1, dim2=2)[:, :2]
     if not bool((focal.abs() > 1e-6).all()):
         raise ValueError(
             "A camera label has focal length 0 (numbers 16 and 20), so it projects nothing. Heads have 4.2647; "
             "intrinsics are in units of the picture's size."
         )
-    inside = c[:, [3, 7, 11]].abs().amax(dim=1) < G.field.box_size / 2
+    inside = camera.position.abs().amax(dim=1) < G.field.box_size / 2
     if bool(inside.any()):
         raise ValueError(
             f"Camera {int(inside.nonzero()[0])} stands inside the box of side {G.field.box_size:g} that it should look "
             "at. Heads are seen from 2.7 units away; was a world-to-camera pose given for a camera-to-world one?"
         )
-
-
-def _floats(G: "Generator", x: Tensor, name: str, shape: tuple[int | None, ...], what: str) -> Tensor:
-    if not isinstance(x, Tensor):
-        raise ValueError(f"{name} must be a tensor ({what}), not a {type(x).__name__}: torch.as_tensor makes one.")
-    if len(x.shape) != len(shape) or any(want not in (None, have) for want, have in zip(shape, x.shape, strict=True)):
-        wanted = ", ".join("any" if size is None else str(size) for size in shape)
-        raise ValueError(f"{name} must be [{wanted}] ({what}), not {list(x.shape)}.")
-    if len(x) == 0:
-        raise ValueError(f"{name} has no rows: there is no picture to make.")
-    parameter = next(G.parameters())
-    if not x.is_floating_point():
-        raise ValueError(f"{name} must be floating point like the weights ({parameter.dtype}), not {x.dtype}.")
-    if x.device != parameter.device:
-        raise ValueError(f"{name} is on {x.device}, the weights are on {parameter.device}: move one with .to(...).")
-    if _has_values(G, x) and not bool(torch.isfinite(x).all()):
-        raise ValueError(f"{name} has numbers that are not finite (NaN or infinity).")
-    return x.to(parameter.dtype)
-
-
-def _has_values(G: "Generator", x: Tensor) -> bool:
-    return not G.training and not isinstance(x, FakeTensor)
+    if not bool((camera.forward.norm(dim=1) > 1e-6).all()):
+        raise ValueError("A camera label looks nowhere: its rotation (numbers 0 to 10) is zero.")

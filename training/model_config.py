@@ -23,7 +23,7 @@ class MappingConfig(Config):
     w_dim: int = Field(512, ge=1)
     """Numbers of a style vector."""
 
-    num_layers: int = Field(2, ge=1)
+    num_layers: int = Field(2, ge=1, le=64)
     """Layers between the two."""
 
     camera_scale: float = Field(1.0, ge=0)
@@ -53,8 +53,8 @@ class TriGridConfig(Config):
     axes: Literal["xy_xz_yz", "xy_xz_zx"] = "xy_xz_yz"
     """Which coordinates the planes span; `xy_xz_zx` has one plane twice, as EG3D's published weights want it."""
 
-    planar: bool = False
-    """Two-dimensional sampling of single planes (depth 1), as in EG3D; otherwise features fade along the depth."""
+    planar: bool | None = None
+    """Two-dimensional sampling of single planes, as in EG3D; null: where depth is 1. Else features fade along it."""
 
     box_size: float = Field(1.0, gt=0)
     """Side of the box that the planes span, world units."""
@@ -75,7 +75,7 @@ class TriGridConfig(Config):
 class MarcherConfig(Config):
     """Two passes of samples along every ray."""
 
-    resolution: int = Field(64, ge=1)
+    resolution: int = Field(64, ge=1, le=1024)
     """Rays along a side of the raw picture."""
 
     near: float | None = 2.25
@@ -121,8 +121,8 @@ class SuperResolutionConfig(Config):
     raw_after_first_block: bool = False
     """The raw picture that is returned has the first block's added, if no size differs; some published models do so."""
 
-    precision: Precision = "fp32"
-    """In what its convolutions compute."""
+    precision: Precision | None = None
+    """In what its convolutions compute; null: as those of the generator."""
 
     clamp: float | None = Field(None, gt=0)
     """Limit of what its layers give, so that fp16 does not overflow."""
@@ -131,7 +131,7 @@ class SuperResolutionConfig(Config):
 class ShiftConfig(Config):
     """Camera self-adaptation: a learned shift of the camera, from latent code and camera."""
 
-    num_layers: int = Field(2, ge=1)
+    num_layers: int = Field(2, ge=1, le=64)
     """Layers of its mapping."""
 
     zero_init: bool = True
@@ -152,6 +152,12 @@ class GeneratorConfig(Config):
     renderer: MarcherConfig = MarcherConfig()
     superresolution: SuperResolutionConfig = SuperResolutionConfig()
 
+    camera_radius: float = Field(2.7, gt=0)
+    """From how far away the training pictures were taken; scripts aim their cameras by it."""
+
+    camera_pivot: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """What the cameras of the training pictures look at; scripts aim theirs by it."""
+
     background: bool = True
     """A network of its own draws what is behind the head."""
 
@@ -164,7 +170,7 @@ class GeneratorConfig(Config):
     shift: ShiftConfig | None = ShiftConfig()
 
     precision: Precision = "fp32"
-    """In what the convolutions of planes and background compute. Styles, sampling and compositing stay in fp32."""
+    """In what convolutions compute. Styles, sums of pictures, sampling and compositing stay in fp32."""
 
     clamp: float | None = Field(None, gt=0)
     """Limit of what their layers give, so that fp16 does not overflow."""
@@ -191,7 +197,7 @@ class CriticConfig(Config):
     group_size: int = Field(4, ge=1)
     """Pictures that are compared for variety."""
 
-    num_half_precision: int = Field(4, ge=0)
+    num_half_precision: int = Field(4, ge=0, le=16)
     """So many of the largest resolutions compute in `precision`."""
 
     precision: Precision = "fp32"

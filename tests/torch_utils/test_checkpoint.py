@@ -84,7 +84,7 @@ def test_a_byte_that_changed_anywhere_is_noticed(file: Path, tmp_path: Path) -> 
     damaged = tmp_path / "damaged"
     changes = random.Random(0)
     refused = 0
-    for _ in range(1500):
+    for _ in range(700):
         at = changes.randrange(len(data))
         damaged.write_bytes(data[:at] + bytes([data[at] ^ 1 << changes.randrange(8)]) + data[at + 1 :])
         try:
@@ -95,7 +95,7 @@ def test_a_byte_that_changed_anywhere_is_noticed(file: Path, tmp_path: Path) -> 
             # JSON can be written in several ways: \u00E9 is \u00e9.
             assert header == HEADER
             assert all(same(tensors[name], tensor) for name, tensor in TENSORS.items())
-    assert refused > 1480
+    assert refused > 690
 
 
 def test_a_number_of_the_header_that_changed_is_noticed(file: Path) -> None:
@@ -104,6 +104,15 @@ def test_a_number_of_the_header_that_changed_is_noticed(file: Path) -> None:
     file.write_bytes(data.replace(b"2.25", b"2.35"))
     assert read_header(file)["near"] == 2.35
     with pytest.raises(CheckpointError, match="does not match its digest, so it is damaged; copy or download it again"):
+        read(file)
+
+
+@pytest.mark.parametrize(("old", "new"), [(b'"I64","shape":[5]', b'"F64","shape":[5]'), (b"[3,4]", b"[4,3]")])
+def test_types_and_shapes_that_changed_are_noticed(file: Path, old: bytes, new: bytes) -> None:
+    data = file.read_bytes()
+    assert data.count(old) == 1
+    file.write_bytes(data.replace(old, new))
+    with pytest.raises(CheckpointError, match="does not match its digest"):
         read(file)
 
 

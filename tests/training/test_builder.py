@@ -98,3 +98,34 @@ def test_a_critic_computes_its_largest_sizes_in_the_precision_that_is_wanted() -
         CriticConfig(channel_base=64, channel_max=8, num_half_precision=2, precision="bf16"), resolution=32
     )
     assert [block.dtype for block in D.tower.blocks] == [torch.bfloat16, torch.bfloat16, None]
+
+
+@pytest.mark.parametrize(
+    ("changes", "planes", "superresolution"),
+    [
+        ({}, None, None),
+        ({"precision": "bf16"}, torch.bfloat16, torch.bfloat16),
+        ({"precision": "bf16", "superresolution.precision": "fp32"}, torch.bfloat16, None),
+        ({"superresolution.precision": "fp16"}, None, torch.float16),
+    ],
+)
+def test_one_value_sets_the_precision_of_a_generator(
+    changes: dict[str, Any], planes: torch.dtype | None, superresolution: torch.dtype | None
+) -> None:
+    G = build_generator(replace(CONFIG, **changes))
+    synthesis = [*G.field.synthesis.blocks, *G.post.background.blocks]
+    assert {block.dtype for block in synthesis} == {planes}
+    assert G.post.superresolution.block0.dtype == G.post.superresolution.block1.dtype == superresolution
+    assert {parameter.dtype for parameter in G.parameters()} == {torch.float32}
+
+
+def test_planes_of_depth_one_are_planar_unless_said_otherwise() -> None:
+    changes = {"field.depth": 1, "field.planar": None}
+    assert build_generator(replace(CONFIG, **changes)).field.planar
+    assert not build_generator(replace(CONFIG, **{**changes, "field.planar": False})).field.planar
+    assert not build_generator(CONFIG).field.planar
+
+
+def test_scripts_find_where_training_cameras_looked() -> None:
+    kwargs = build_generator(replace(CONFIG, camera_radius=1.7, camera_pivot=(0.0, 0.0, 0.2))).rendering_kwargs
+    assert (kwargs["avg_camera_radius"], kwargs["avg_camera_pivot"]) == (1.7, [0.0, 0.0, 0.2])

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from training.camera_checks import LabelError, check_labels
 from training.camera_paths import camera_on_sphere, full_turn, orbit_phases, sample_hv
@@ -129,6 +130,70 @@ def test_many_nearly_frontal_inverted_poses_are_found_together():
     with pytest.raises(LabelError, match=r"(?s)with all others.*world-to-camera.*all labels") as caught:
         check_labels(wrong)
     np.testing.assert_allclose(mended(wrong, caught.value.recipe), labels, atol=1e-9)
+
+
+# An axis of the world that is up: (up, in that world; a phrase of the likely cause).
+UPS = {
+    "z": ([0, 0, 1], "has z up"),
+    "-z": ([0, 0, -1], "has -z up"),
+    "x": ([1, 0, 0], "x up"),
+    "-x": ([-1, 0, 0], "-x up"),
+}
+
+
+def lying(up, azimuths_deg, elevations_deg):
+    """Labels of a world with another axis up."""
+    azimuth, elevation = np.radians(azimuths_deg), np.radians(elevations_deg)
+    h, v = torch.tensor(azimuth + math.pi / 2), torch.tensor(math.pi / 2 * (1 - np.sin(elevation)))
+    level = np.roll(up, 1)
+    R = np.eye(4)
+    R[:3, :3] = np.stack([np.cross(up, level), up, level], axis=1)
+    return with_poses(lambda T: R @ T)(label_from_camera(camera_on_sphere(h, v)).numpy())
+
+
+@pytest.mark.parametrize("opengl", [False, True])
+@pytest.mark.parametrize(("azimuth_deg", "elevation_deg"), [(180, 12), (180, 50), (20, 10)], ids=str)
+@pytest.mark.parametrize(("up", "cause"), UPS.values(), ids=UPS)
+def test_a_world_that_lies_on_its_side_is_found_by_all_labels_together(up, cause, azimuth_deg, elevation_deg, opengl):
+    rng = np.random.default_rng(0)
+    labels = lying(up, rng.uniform(-azimuth_deg, azimuth_deg, 60), rng.uniform(-12, elevation_deg, 60))
+    labels = with_poses(lambda T: T @ FLIP_YZ)(labels) if opengl else labels
+    with pytest.raises(LabelError, match=cause) as caught:
+        check_labels(labels)
+    assert ("OpenGL" in str(caught.value)) == opengl
+    check_labels(mended(labels, caught.value.recipe))
+
+
+def test_views_that_are_steep_or_tilted_are_not_taken_for_another_world():
+    rng = np.random.default_rng(1)
+    up = [0, 1, 0]
+    check_labels(lying(up, rng.uniform(-180, 180, 60), np.full(60, 65.0)))  # All around from far above.
+    check_labels(lying(up, [0.0, 5, 10], [80.0, 75, 70]))  # Few.
+    check_labels(lying(up, np.full(60, 90.0), rng.normal(0, 5, 60)))  # Profiles only.
+    frontal = lying(up, rng.normal(0, 3, 200), rng.normal(0, 3, 200))
+    roll = Rotation.from_euler("z", rng.normal(0, 20, (200, 1)), degrees=True).as_matrix()
+    tilted = frontal.copy()
+    poses(tilted)[:, :3, :3] = poses(frontal)[:, :3, :3] @ roll
+    check_labels(tilted)
+
+
+@pytest.mark.parametrize("factor", [1000.0, 0.01, 1e20])
+def test_another_unit_of_length_is_named_and_mended(factor):
+    labels = sound_labels(30)
+    labels[:, [3, 7, 11]] *= factor
+    with pytest.raises(LabelError, match=r"units away from the head(.|\n)*another unit of length") as caught:
+        check_labels(labels)
+    check_labels(mended(labels, caught.value.recipe))
+    check_labels(labels, allow_any_view=True)
+
+
+def test_one_camera_far_away_is_found():
+    labels = sound_labels(30)
+    labels[7, [3, 7, 11]] *= 50 / 2.7
+    with pytest.raises(LabelError, match=r"Camera label 7 is wrong: the camera is 50 units away") as caught:
+        check_labels(labels)
+    assert caught.value.indices == [7]
+    assert caught.value.recipe is None
 
 
 def test_a_focal_length_in_pixels_with_a_normalised_centre_asks_for_the_image_width():

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from tests.training.small import codes, labels, small_generator
+from training import generator_checks
 from training.generator import Generator
 
 C = labels(0.3, 2.0)
@@ -38,6 +39,16 @@ def test_codes_drawn_with_numpy_are_in_float64_and_welcome(G: Generator) -> None
     assert G.sample(points, None, z, C)["sigma"].dtype == torch.float32
 
 
+def test_numbers_of_numpy_are_numbers() -> None:
+    generator_checks.truncation(np.float32(0.5), np.int64(3))
+    assert generator_checks.resolution(np.int64(4)) == 4
+
+
+@torch.no_grad()
+def test_a_cutoff_beyond_the_last_style_truncates_all(G: Generator) -> None:
+    assert torch.equal(G.mapping(codes(2), C, 0.5, 14), G.mapping(codes(2), C, 0.5))
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_styles_of_any_precision_make_pictures(G: Generator, ws: Tensor, dtype: torch.dtype) -> None:
@@ -54,10 +65,24 @@ def test_styles_of_any_precision_make_pictures(G: Generator, ws: Tensor, dtype: 
         (lambda G, ws: G.planes(ws.long()), "ws must be floating point"),
         (lambda G, ws: G.synthesis(ws, C, 0), "neural_rendering_resolution"),
         (lambda G, ws: G.synthesis(ws, C, -4), "neural_rendering_resolution"),
-        (lambda G, ws: G.synthesis(ws, C, planes=G.planes(ws[:1])), "planes are of 1 pictures, ws of 2"),
-        (lambda G, ws: G.sample_mixed(torch.zeros(2, 1, 3), None, ws, planes=G.planes(ws[:1])), "planes are of 1"),
-        (lambda G, ws: G.synthesis(ws, C, ws_bcg=ws[..., :3]), "ws_bcg must be .* 1 picture or for 2"),
+        (lambda G, ws: G.synthesis(ws, C, planes=G.planes(ws[:1])), r"planes must be \[2, 3, 3, 8, 16, 16\].*not \[1"),
+        (lambda G, ws: G.sample_mixed(torch.zeros(2, 1, 3), None, ws, planes=G.planes(ws[:1])), r"planes must be \[2"),
+        (lambda G, ws: G.synthesis(ws, C, ws_bcg=ws[..., :3]), "ws_bcg must be .* 1 picture or 2"),
         (lambda G, ws: G.synthesis(ws, C, ws_bcg=ws.repeat(2, 1, 1)), "ws_bcg must be"),
+        (lambda G, ws: G.synthesis(ws, C, 10_000), "from 1 to 1024, not 10000"),
+        (
+            lambda G, ws: G.synthesis(ws, C, planes=G.planes(ws)[:, :, :1]),
+            r"planes must be .*not \[2, 3, 1, 8, 16, 16\]",
+        ),
+        (lambda G, ws: G.synthesis(ws, C, planes=G.planes(ws)[..., :8]), r"planes must be"),
+        (lambda G, ws: G.synthesis(ws, C, planes=G.planes(ws).to("meta")), "planes is on meta"),
+        (lambda G, ws: G(codes(2), C, 0.7, -1), "truncation_cutoff .* not -1"),
+        (lambda G, ws: G.mapping(codes(2), C, torch.nan), "truncation_psi .* not nan"),
+        (lambda G, ws: G.synthesis(ws, {"pose": C}), r"'camera' must be \[batch, 25\], but it is absent"),
+        (
+            lambda G, ws: G.synthesis(ws, C * torch.cat([torch.tensor([0.0, 0, 0, 1] * 4), torch.ones(9)])),
+            "looks nowhere",
+        ),
         (lambda G, ws: G.synthesis(ws * torch.nan, C), "ws has numbers that are not finite"),
         (lambda G, ws: G.sample_mixed(torch.full((2, 1, 3), torch.inf), None, ws), "points has numbers"),
         (lambda G, ws: G.synthesis(ws, C, density_noise=1.0), "density_noise"),
@@ -78,6 +103,9 @@ for call in (
     lambda: G.mapping([0.0] * 8, C),
     lambda: G.mapping(np.zeros((2, 8)), C),
     lambda: G.mapping(codes(2), None),
+    lambda: G.synthesis(ws, C, ws_bcg=3),
+    lambda: G.mapping(codes(2), C, "0.7"),
+    lambda: G.synthesis(ws, C, True),
     lambda: G.synthesis(ws, C, 8.0),
 ):
     try:
@@ -86,12 +114,13 @@ for call in (
         print(error)
 """
     lines = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert [line.partition(" (")[0] for line in lines.splitlines()[:3]] == [
+    assert [line.partition(" (")[0] for line in lines.splitlines()[:4]] == [
         "z must be a tensor",
         "z must be a tensor",
         "c must be a tensor",
+        "ws_bcg must be a tensor",
     ]
-    assert lines.splitlines()[3].endswith("not 8.0.")
+    assert [line.rpartition(" ")[2] for line in lines.splitlines()[4:]] == ["'0.7'.", "True.", "8.0."]
 
 
 @torch.no_grad()

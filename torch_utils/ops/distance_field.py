@@ -129,7 +129,10 @@ def _run(points: Tensor, table: Tensor) -> tuple[list[Tensor], list[bool]]:
     """The values of the layers after the last row, and which of them are visible."""
     layers: list[Tensor] = []
     is_visible: list[bool] = []
-    for row in map(Row.from_numbers, table.tolist()):
+    for number, numbers in enumerate(table.tolist()):
+        if not _is_row(numbers, len(layers)):
+            raise ValueError(f"distance_field: row {number} of the table is none.")
+        row = Row.from_numbers(numbers)
         i, p = row.layer, row.parameters
         if row.kind == Kind.LAYER:
             layers.append(torch.full_like(points[:, 0], FAR))
@@ -145,6 +148,16 @@ def _run(points: Tensor, table: Tensor) -> tuple[list[Tensor], list[bool]]:
         else:
             layers[i] = _join(layers[i], _SHAPES[row.kind](*_to_shape(points, row), p), row)
     return layers, is_visible
+
+
+def _is_row(numbers: list[float], num_layers: int) -> bool:
+    """Whether a row names a kind, a join and layers that there are; the kernel asks the same."""
+    kind, layer, join, source = *numbers[:3], numbers[18]
+    if not (0 <= kind < len(Kind) and 0 <= join < len(Join) and 0 <= layer <= num_layers):
+        return False
+    if int(kind) == Kind.LAYER:
+        return int(layer) == num_layers
+    return layer < num_layers and (int(kind) != Kind.VALUE or 0 <= source < num_layers)
 
 
 def _to_shape(points: Tensor, row: Row) -> list[Tensor]:

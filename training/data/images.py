@@ -33,9 +33,9 @@ class ImageError(DataError):
 
 
 def is_image(name: str) -> bool:
-    """Whether a file is a picture, by its name. Hidden files are none, nor are the twins that macOS packs into zips."""
-    base = name.rpartition("/")[2]
-    return base.lower().endswith(IMAGE_SUFFIXES) and not base.startswith(".") and not name.startswith("__MACOSX/")
+    """Whether a file is a picture, by its name. Hidden ones are not, nor are the twins that macOS packs into zips."""
+    path = "/" + name
+    return path.lower().endswith(IMAGE_SUFFIXES) and "/." not in path and "/__MACOSX/" not in path
 
 
 def decode_image(data: bytes, name: str) -> UInt8[np.ndarray, "height width channels"]:

@@ -49,6 +49,8 @@ def read_dataset_json(data: bytes, where: str) -> LabelFile:
     except UnicodeDecodeError:
         raise DataError(f"{where}: is not text in UTF-8; save it so") from None
     cursor, rows = Cursor(text), _Rows(where)
+    if not cursor.sees("{"):
+        raise DataError(f'{where}: begins with {text[:20]!r}; write {{"labels": [[name, [{LABEL_DIM} numbers]], ...]}}')
     settings: dict[str, JSON] = {}
     has_labels = False
     try:
@@ -211,6 +213,9 @@ def _what_is_wrong(value: Any) -> str:
         return f"has the class {value:g} as its label, not a camera"
     if isinstance(value, list) and len(value) != LABEL_DIM:
         return f"has a label of {len(value)} numbers"
+    if (numbers := _numbers(value, (LABEL_DIM,))) is not None:
+        column = int(np.flatnonzero(~(np.abs(numbers) <= np.finfo(np.float32).max))[0])
+        return f"has a label whose number {column} is {_short(value[column])}"
     return f"has a label that is not {LABEL_DIM} finite numbers, {_short(value)}"
 
 
@@ -218,6 +223,9 @@ def _unlabelled(name: str, twins: dict[str, str], where: str) -> Problem:
     twin = twins.get(_fold(name))
     if twin is None:
         return Problem(name, f"has no label in {where}", "add one (see dataset_tool.py cameras), or remove the image")
+    if unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", twin):
+        reason = f"has no label in {where}, which writes its accents in another way (Unicode NFC and NFD)"
+        return Problem(name, reason, f"make the names equal: {name!a} and {twin!a}")
     return Problem(name, f"has no label in {where}, which names {twin!r} instead", "make the names equal")
 
 

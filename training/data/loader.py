@@ -36,6 +36,10 @@ log = get_logger(__name__)
 MAX_ATTEMPTS = 16  # Replacements tried for one place in a batch. If all are damaged, so is the whole set.
 
 
+# What comes of asking a dead worker for the shared memory of a batch that it had announced.
+_HANDSHAKE_ERRORS = (ConnectionError, EOFError, FileNotFoundError)
+
+
 class LoaderError(RuntimeError):
     """A process that loads data came to its end."""
 
@@ -95,7 +99,7 @@ class Loader:
             if self._batches is None:
                 self._batches = _start(self._loader)
             fetched = next(self._batches)
-        except RuntimeError as error:
+        except (RuntimeError, *_HANDSHAKE_ERRORS) as error:
             self.close()
             raise _explained(error, self._workers) from None
         finally:
@@ -238,10 +242,12 @@ def _start(loader: DataLoader) -> Iterator[_Fetched]:
             signal.signal(signal.SIGCHLD, handler)
 
 
-def _explained(error: RuntimeError, num_workers: int) -> RuntimeError:
-    if "DataLoader worker" not in str(error):
+def _explained(error: Exception, num_workers: int) -> Exception:
+    is_lost = "DataLoader worker" in str(error) or isinstance(error, _HANDSHAKE_ERRORS)
+    if not (num_workers and is_lost):
         return error
+    what = (str(error) or type(error).__name__).splitlines()[0]
     return LoaderError(
-        f"a process that loads data came to its end ({str(error).splitlines()[0]}). Memory is the usual reason, also "
+        f"a process that loads data came to its end ({what}). Memory is the usual reason, also "
         f"shared memory in a container (docker run --ipc=host); lower data.workers ({num_workers}) or data.prefetch"
     )

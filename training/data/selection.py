@@ -6,6 +6,7 @@ behind is one that shows the back of the head. Weights are relative; their sum m
 """
 
 import math
+import reprlib
 
 import numpy as np
 import torch
@@ -76,18 +77,18 @@ def source_weights(sources: JSON, num_images: int, where: str) -> Float64[np.nda
     end = 0
     for entry in entries:
         if not isinstance(entry, dict) or not {"name", "first", "count", "weight"} <= set(entry):
-            raise DataError(f"{where}: a source is {str(entry)[:100]}; write name, first, count and weight")
+            raise DataError(f"{where}: a source is {reprlib.repr(entry)}; write name, first, count and weight")
         first, count, weight = entry["first"], entry["count"], entry["weight"]
-        if first != end or not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        source = f"{where}: source {reprlib.repr(entry['name'])}"
+        if first != end or type(count) is not int or not 0 <= count <= num_images - end:
             raise DataError(
-                f"{where}: source {entry['name']!r} begins at image {first!r} with {count!r} images; sources follow "
-                f"each other without gap, so it begins at {end}"
+                f"{source} begins at image {reprlib.repr(first)} with {reprlib.repr(count)} images; sources follow "
+                f"each other without gap, so it begins at {end}, and the set has {num_images} images; pack it again"
             )
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight <= 1e9:
-            raise DataError(f"{where}: source {entry['name']!r} has the weight {weight!r}; write a share, such as 0.5")
+        if type(weight) not in (int, float) or not 0 <= weight <= 1e9:
+            raise DataError(f"{source} has the weight {reprlib.repr(weight)}; write a share, such as 0.5")
+        weights[end : end + count] = weight / max(count, 1)
         end += count
-        if end <= num_images:
-            weights[first:end] = weight / max(count, 1)
     if end != num_images:
         raise DataError(f"{where}: its sources have {end} images together, but the set has {num_images}; pack it again")
     if not weights.any():

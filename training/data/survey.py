@@ -25,7 +25,7 @@ from training.data.sources import PLACE, Listing, Source, read_file
 
 MaskSource = Literal["files", "alpha", "none"]
 
-VERSION = f"1 {sys.byteorder}"  # Of what is found out, and of how it is stored.
+VERSION = f"2 {sys.byteorder}"  # Of what is found out, and of how it is stored.
 KEPT_PROBLEMS = 1_000  # As many are told in words; `usable` has them all.
 
 DTYPES = {
@@ -85,8 +85,10 @@ def without_mask(image: str, masks_path: Path) -> Problem:
 def _pictures(listing: Listing, path: Path) -> Listing:
     rows = [row for row, name in enumerate(listing.names) if is_image(name)]
     if not rows:
-        examples = ", ".join(listing.names[:3]) or "nothing"
-        raise DataError(f"{path}: holds no PNG, JPEG or WebP pictures but {examples}; name another, or convert them")
+        held = (
+            f"holds no PNG, JPEG or WebP pictures but {', '.join(listing.names[:3])}" if listing.names else "is empty"
+        )
+        raise DataError(f"{path}: {held}; name another set, or convert its pictures")
     return Listing([listing.names[row] for row in rows], listing.places[rows])
 
 

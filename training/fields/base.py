@@ -27,6 +27,7 @@ class AbstractField(nn.Module, ABC):
 
     box_size: float  # Side of the cube around the origin outside which nothing is.
     num_channels: int  # Of the features.
+    state_shape: tuple[int, ...]  # Of the state of one picture.
 
     @abstractmethod
     def prepare(self, codes: Codes, noise: AbstractNoise) -> Tensor:

@@ -40,6 +40,7 @@ class TriGridField(AbstractField):
         self.decoder = decoder
         self.depth = depth
         self.num_channels = num_channels
+        self.state_shape = (3, depth, num_channels, synthesis.resolution, synthesis.resolution)
         self.box_size = box_size
         self.axes: PlaneAxes = axes
         self.planar = planar

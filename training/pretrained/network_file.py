@@ -5,20 +5,21 @@ It holds any of `G_ema` (the averaged generator, which makes the pictures), `G` 
 `G_ema.field.decoder.hidden.weight`, and so on.
 """
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-from dnnlib.config import from_tree, to_tree
+from dnnlib.config import ConfigError, from_tree, to_tree
 from torch_utils import checkpoint
 from torch_utils.checkpoint import CheckpointError
 from training.builder import build_critic, build_generator
 from training.discriminator import Discriminator
 from training.generator import Generator
 from training.model_config import CriticConfig, GeneratorConfig
+from training.pretrained.construction import construct
 
 SCHEMA_VERSION = 1
 _FORMAT = "fullhead networks"
@@ -42,10 +43,9 @@ def load_networks(path: str | Path) -> dict[str, nn.Module]:
     check_header(path, header)
     networks = {}
     for name, description in header["networks"].items():
-        module = build_described(description, f"{path}, network {name}")
+        source = f"{path}, network {name}"
         own = {key.removeprefix(f"{name}."): x for key, x in tensors.items() if key.startswith(f"{name}.")}
-        checkpoint.load_weights(module, own, f"{path}, network {name}")
-        networks[name] = module.eval()
+        networks[name] = construct(described(description, source), lambda _, own=own: own, source)
     return networks
 
 
@@ -78,22 +78,23 @@ def describe(module: nn.Module) -> dict[str, Any]:
     return {"kind": "critic", "c_dim": module.c_dim, **size, "config": to_tree(module.config)}
 
 
-def build_described(description: Any, source: str) -> nn.Module:
-    """One with fresh weights. `source` names it in errors."""
+def described(description: Any, source: str) -> Callable[[], nn.Module]:
+    """What builds a network with fresh weights, as it is described. `source` names it in errors."""
     try:
         kind, c_dim, tree = (description[key] for key in ("kind", "c_dim", "config"))
-        with torch.random.fork_rng(devices=[]):  # The first weights are drawn, and replaced at once.
-            if kind == "generator":
-                module = build_generator(from_tree(GeneratorConfig, tree, source), c_dim)
-            elif kind == "critic":
-                size = {key: description[key] for key in ("resolution", "image_channels")}
-                module = build_critic(from_tree(CriticConfig, tree, source), c_dim=c_dim, **size)
-            else:
-                raise CheckpointError(f"{source}: is a {kind!r}, which this code does not know; update FullHead")
-    except CheckpointError:
-        raise
+        if kind == "generator":
+            sizes = {"c_dim": c_dim}
+            build, config = build_generator, from_tree(GeneratorConfig, tree, source)
+        elif kind == "critic":
+            sizes = {"c_dim": c_dim, **{key: description[key] for key in ("resolution", "image_channels")}}
+            build, config = build_critic, from_tree(CriticConfig, tree, source)
+        else:
+            raise CheckpointError(f"{source}: is a {kind!r}, which this code does not know; update FullHead")
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{source}: its description is incomplete ({error!r})") from None
-    except ValueError as error:  # Also of a configuration, which names the source already.
-        raise CheckpointError(f"{source}: cannot be built: {str(error).removeprefix(f'{source}: ')}") from None
-    return module
+    except ConfigError as error:  # Names the source already.
+        raise CheckpointError(str(error)) from None
+    wrong = [f"{key} {size!r}" for key, size in sizes.items() if type(size) is not int or size < 0]
+    if wrong:
+        raise CheckpointError(f"{source}: is described by sizes that are none: {', '.join(wrong)}")
+    return functools.partial(build, config, **sizes)

@@ -108,6 +108,8 @@ def generator_config(
             raw_after_first_block=sr.out_resolution == 2 * sr.in_resolution,
             clamp=_HALF_PRECISION_CLAMP if sr_fp16 else None,
         ),
+        camera_radius=float(rendering.get("avg_camera_radius", 2.7)),
+        camera_pivot=tuple(float(x) for x in rendering.get("avg_camera_pivot", (0.0, 0.0, 0.0))),
         background=bool(rendering.get("use_background", False)) if is_panohead else False,
         background_channel_base=max(init.get("channel_base", 32768) // 2, 1),
         raw="styled" if is_panohead and rendering.get("use_torgb_raw", False) else "features",

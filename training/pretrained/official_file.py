@@ -10,10 +10,11 @@ from torch import nn
 
 from dnnlib.config import ConfigError
 from torch_utils import legacy_pickle
-from torch_utils.checkpoint import CheckpointError, load_weights
+from torch_utils.checkpoint import CheckpointError
 from torch_utils.legacy_pickle import LegacyPickleError, Record
 from training.builder import build_critic, build_generator
 from training.model_config import CriticConfig, GeneratorConfig
+from training.pretrained.construction import construct
 from training.pretrained.official_config import EG3D, PANOHEAD, Family, critic_config, generator_config
 from training.pretrained.official_names import from_official
 
@@ -41,6 +42,8 @@ def load_networks(path: str | Path) -> dict[str, nn.Module]:
             networks["D"] = _critic(snapshot["D"], f"{path}, network D")
     except (LegacyPickleError, ConfigError) as error:
         raise CheckpointError(str(error)) from None
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error})") from None
     if not networks:
         raise CheckpointError(f"{path}: its G, D and G_ema are all absent or empty")
     return networks
@@ -71,13 +74,8 @@ def _critic(record: Record, source: str) -> nn.Module:
 def _with_weights(
     build: Any, config: GeneratorConfig | CriticConfig, record: Record, source: str, **size: int
 ) -> nn.Module:
-    try:
-        with torch.random.fork_rng(devices=[]):  # The first weights are drawn, and replaced at once.
-            module = build(config, **size)
-    except ValueError as error:
-        raise CheckpointError(f"{source}: its settings cannot be built: {error}") from None
-    load_weights(module, from_official(module, legacy_pickle.tensors(record)), source)
-    return module.eval()
+    tensors = legacy_pickle.tensors(record)
+    return construct(lambda: build(config, **size), lambda network: from_official(network, tensors), source)
 
 
 def _family(record: Record, rendering: Mapping[str, Any], source: str) -> Family:

@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from dnnlib.atomic import atomic_write
 from torch_utils import legacy_pickle
-from torch_utils.checkpoint import CheckpointError, load_weights
+from torch_utils.checkpoint import CheckpointError
 from torch_utils.legacy_pickle import LegacyPickleError
-from training.pretrained.network_file import build_described, describe
+from training.pretrained.construction import construct
+from training.pretrained.network_file import describe, described
 from training.pretrained.official_names import from_official, official_constants, to_official
 
 _DESCRIPTION = "networks"
@@ -44,9 +45,13 @@ def load_networks(path: str | Path) -> dict[str, nn.Module]:
         tensors = content.get(name)
         if not isinstance(tensors, dict) or not all(isinstance(x, Tensor) for x in tensors.values()):
             raise CheckpointError(f"{source}: has no state dict")
-        module = build_described(description, source)
-        load_weights(module, from_official(module, {str(key): x for key, x in tensors.items()}), source)
-        networks[name] = module.eval()
+        for key, x in tensors.items():
+            if x.nbytes > x.untyped_storage().nbytes():
+                raise CheckpointError(f"{source}: {key} repeats its numbers, and would take more memory than its size")
+        given = {str(key): x for key, x in tensors.items()}
+        networks[name] = construct(
+            described(description, source), lambda network, given=given: from_official(network, given), source
+        )
     return networks
 
 

@@ -19,6 +19,7 @@ from training.fields.base import FieldSamples
 from training.rendering.base import AbstractRenderer, Rays, Scene, Seen
 from training.rendering.draws import AbstractDraws
 from training.rendering.limits import box_limits
+from training.warps.base import IdentityWarp
 
 Bins = Literal["exact", "published"]
 Spacing = Literal["depth", "disparity"]
@@ -58,6 +59,11 @@ class ImportanceMarcher(AbstractRenderer):
         self.memory_budget = memory_budget
 
     def render(self, scene: Scene, rays: Rays, draws: AbstractDraws, density_noise: float = 0.0) -> Seen:
+        if self.near is None and not isinstance(scene.warp, IdentityWarp):
+            raise ValueError(
+                "The box of a field says where rays begin and end only if nothing moves: give near and far "
+                f"for a {type(scene.warp).__name__}."
+            )
         num_rays = rays.origins.shape[1]
         chunk = num_rays
         if scene.warp.allows_chunks and not torch.is_grad_enabled():

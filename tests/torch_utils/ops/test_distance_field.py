@@ -397,21 +397,26 @@ def test_mistakes_are_named(points, table, complaint, path):
 
 
 @pytest.mark.parametrize(("column", "value"), list(itertools.product([0, 1, 2], [-1.0, 99.0, math.nan])), ids=str)
-def test_the_kernel_refuses_a_table_that_would_lead_out_of_memory(column, value):
+def test_a_table_that_names_what_is_not_there_is_refused_by_both_paths(column, value):
     table = alone(sphere((0, 0, 0), 1.0), sphere((1, 0, 0), 1.0))
     table[1, column] = value
     with pytest.raises(RuntimeError, match="row 1 of the table is none"):
         torch.ops.fullhead.distance_field(torch.zeros(1, 3), table)
+    with pytest.raises(ValueError, match="row 1 of the table is none"):
+        reference(torch.zeros(1, 3), table)
 
 
-def test_the_kernel_refuses_the_value_of_a_layer_that_is_not_there():
+def test_the_value_of_a_layer_that_is_not_there_and_a_layer_that_begins_twice_are_refused_by_both_paths():
     solid = Solid()
     layer = solid.layer("a")
     layer.add(layer.inflated(0.1))
-    table = solid.table()
-    table[1, 18] = 1.0
-    with pytest.raises(RuntimeError, match="row 1"):
-        torch.ops.fullhead.distance_field(torch.zeros(1, 3), table)
+    no_source, twice = solid.table(), solid.table()[[0, 0]]
+    no_source[1, 18] = 1.0
+    for table in (no_source, twice):
+        with pytest.raises(RuntimeError, match="row 1"):
+            torch.ops.fullhead.distance_field(torch.zeros(1, 3), table)
+        with pytest.raises(ValueError, match="row 1"):
+            reference(torch.zeros(1, 3), table)
 
 
 def test_the_reference_has_gradients_and_the_kernel_says_that_it_has_none():

@@ -225,7 +225,10 @@ def test_a_mask_of_zeros_and_ones_is_refused_rather_than_taken_for_background():
         ("b.tif", False),
         ("png", False),
         ("a/.b.png", False),
+        (".ipynb_checkpoints/b.png", False),
+        ("a/.cache/c/b.png", False),
         ("__MACOSX/a/._b.png", False),
+        ("a/__MACOSX/b.png", False),
     ],
 )
 def test_pictures_are_known_by_their_names(name, expected):

@@ -149,8 +149,9 @@ def test_a_folder_of_mixed_pictures_is_read(tmp_path):
             r"2 of 6 images cannot be used:\n.*has no mask of the same",
         ),
         ({f"seg:{name}": None for name in names_of(6)} | {"seg:a.png": b""}, r"seg\.zip: holds no mask of any image"),
-        ({f"seg:{name}": None for name in names_of(6)}, r"seg\.zip: holds no PNG"),
+        ({f"seg:{name}": None for name in names_of(6)}, r"seg\.zip: is empty"),
         ({f"img:{name}": None for name in names_of(6)}, r"img\.zip: holds no PNG"),
+        ({f"img:{name}": None for name in names_of(6)} | {"img:dataset.json": None}, r"img\.zip: is empty"),
         (
             {"img:dataset.json": None, "img:sub/dataset.json": b"{}"},
             r"only sub/dataset\.json, and it has to lie at the root",

@@ -82,10 +82,10 @@ def test_no_labels_are_told_from_an_empty_list(tree):
         ([LABEL], "has a label of 1 numbers"),
         (["x"] * 25, "not 25 finite numbers"),
         ([[1]] * 25, "not 25 finite numbers"),
-        ([float("nan")] * 25, "not 25 finite numbers"),
-        ([10**400] * 25, "not 25 finite numbers"),
-        ([1e39] * 25, "not 25 finite numbers"),
-        ([None] * 25, "not 25 finite numbers"),
+        ([float("nan")] * 25, "has a label whose number 0 is nan"),
+        ([1.0] * 11 + [10**400] * 14, "has a label whose number 11 is inf"),
+        ([1.0] * 24 + [1e39], "has a label whose number 24 is 1e+39"),
+        ([None] * 25, "has a label whose number 0 is None"),
         ("text", "not 25 finite numbers"),
         ({"a": 1}, "not 25 finite numbers"),
     ],
@@ -97,6 +97,12 @@ def test_a_label_that_is_none_is_a_problem_and_leaves_the_others_alone(value, wo
     (problem,) = file.problems
     assert problem.name == "b"
     assert words in problem.reason
+
+
+@pytest.mark.parametrize("data", [b'[["a", [1]]]', b"", b'"labels"', b"\0"])
+def test_what_is_no_object_is_told_the_form(data):
+    with pytest.raises(DataError, match=r"begins with .*; write \{\"labels\""):
+        read_dataset_json(data, "x")
 
 
 @pytest.mark.parametrize("entry", [None, 5, "a", [], ["a"], [1, LABEL], ["a", LABEL, 1], {"a": LABEL}])
@@ -177,6 +183,12 @@ def test_labels_follow_the_images_whatever_the_order_of_the_entries():
     assert np.array_equal(joined.labels, labels[10:])
     assert joined.num_unused == 10
     assert not joined.problems
+
+
+def test_a_name_that_looks_the_same_is_spelled_out():
+    file = read({"labels": [["e\u0301.png", LABEL]]})
+    problem = join_labels(["\u00e9.png"], file, "x").problems[0]
+    assert "'\\xe9.png' and 'e\\u0301.png'" in problem.remedy
 
 
 def test_an_image_without_an_entry_is_a_problem_that_names_what_was_perhaps_meant():

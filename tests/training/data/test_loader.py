@@ -2,7 +2,6 @@
 """Batches are a function of seed and image count, whoever reads them and whatever happens."""
 
 import itertools
-import logging
 import os
 import signal
 import subprocess
@@ -18,6 +17,7 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from tests.training.data.sets import labels_at, make_set, names_of
 from torch_utils.sampler import InfiniteSampler
+from training.data import loader as loader_module
 from training.data.config import DataConfig, SelectionConfig
 from training.data.dataset import ImageDataset, open_dataset
 from training.data.loader import Loader, LoaderError
@@ -110,12 +110,13 @@ def test_a_damaged_item_ends_the_run_with_its_name(damaged, workers):
         indices(opened(damaged), 5, workers=workers)
 
 
-def test_a_skipped_item_is_replaced_the_same_way_each_time_and_told_once(damaged, caplog, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("fullhead"), "propagate", True)
+def test_a_skipped_item_is_replaced_the_same_way_each_time_and_told_once(damaged, monkeypatch):
+    told = []
+    monkeypatch.setattr(loader_module.log, "warning", lambda text, *values: told.append(text % values))
     plain = indices(opened(make_set(damaged[0].parent / "whole", 10)), 15)
     results = []
     for workers, start in ((0, 0), (2, 0), (1, 20)):
-        caplog.clear()
+        told.clear()
         with Loader(
             opened(damaged, damaged="skip"), batch=4, seed=1, workers=workers, start_nimg=start, damaged="skip"
         ) as loader:
@@ -123,9 +124,8 @@ def test_a_skipped_item_is_replaced_the_same_way_each_time_and_told_once(damaged
         results.append([None] * start + drawn)
         assert set(loader.skipped) == {names_of(10)[2], names_of(10)[5]}
         assert loader.skipped[names_of(10)[5]] >= 2
-        messages = [record.message for record in caplog.records if "skipped" in record.message]
-        assert len(messages) == 2
-        assert any("img00000005.png: is not a PNG" in message for message in messages)
+        assert len(told) == 2
+        assert any("skipped" in text and "img00000005.png: is not a PNG" in text for text in told)
     assert results[0] == results[1]
     assert results[0][20:] == results[2][20:]
     assert not {2, 5} & set(results[0])
@@ -194,6 +194,19 @@ def test_a_worker_that_is_killed_is_an_error_where_a_batch_is_asked_for(dataset,
         for _ in range(50):
             next(loader)
     assert time.monotonic() - start_s < 30
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError, EOFError, FileNotFoundError])
+def test_a_worker_that_dies_while_a_batch_is_fetched_from_it_is_the_same_error(dataset, monkeypatch, error):
+    loader = Loader(dataset, batch=4, seed=0, workers=1)
+    next(loader)
+
+    def get_data(self):
+        raise error
+
+    monkeypatch.setattr(_MultiProcessingDataLoaderIter, "_get_data", get_data)
+    with pytest.raises(LoaderError, match="came to its end"):
+        next(loader)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends signals to a group of processes")

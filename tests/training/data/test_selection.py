@@ -141,3 +141,14 @@ def test_sources_and_views_multiply():
 def test_sources_that_do_not_fit_are_refused_by_name(sources):
     with pytest.raises(DataError, match=r"^f\.json: "):
         source_weights(sources, 10, "f.json")
+
+
+def test_what_is_told_of_sources_that_do_not_fit_is_short():
+    for wrong in (entry(0, 10**4000, 1.0), entry(10**4000, 10, 1.0), entry(0, 10, 10**4000)):
+        with pytest.raises(DataError) as caught:
+            source_weights([wrong], 10, "f.json")
+        assert len(str(caught.value)) < 400
+
+
+def test_a_source_may_begin_at_a_whole_number_however_it_is_written():
+    assert source_weights([entry(0.0, 10, 1.0)], 10, "f.json").sum() == pytest.approx(1)

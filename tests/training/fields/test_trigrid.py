@@ -41,13 +41,13 @@ def sampled_by_hand(planes: Tensor, point: Tensor, box_size: float, third: tuple
 
 
 def test_planes_are_the_channels_of_the_network_by_plane_then_depth_then_feature() -> None:
-    module = field()
+    module = field(depth=2)
     ws = torch.randn(2, module.synthesis.num_ws, 5)
     flat = module.synthesis(ws, ConstantNoise())
     planes = module.prepare({"ws": ws}, ConstantNoise())
-    assert planes.shape == (2, 3, 3, FEATURES, 8, 8)
-    for plane, depth, feature in itertools.product(range(3), range(3), range(FEATURES)):
-        channel = (plane * 3 + depth) * FEATURES + feature
+    assert planes.shape == (2, 3, 2, FEATURES, 8, 8)
+    for plane, depth, feature in itertools.product(range(3), range(2), range(FEATURES)):
+        channel = (plane * 2 + depth) * FEATURES + feature
         assert torch.equal(planes[:, plane, depth, feature], flat[:, channel])
 
 

@@ -2,6 +2,8 @@
 """Our file of networks: what it keeps, and files that this code cannot make sense of."""
 
 import copy
+import functools
+import operator
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +122,29 @@ def test_a_critic_with_two_towers_comes_back(tmp_path: Path) -> None:
 def test_files_that_make_no_sense_are_told(file: Path, change: Any, message: str) -> None:
     with pytest.raises(CheckpointError, match=f"(?s){message}"):
         load_generator(rewritten(file, change))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"c_dim": 10**9}, "of another model"),
+        ({"c_dim": 25.0}, "sizes that are none: c_dim 25.0"),
+        ({"config.field.depth": 10**9}, "of another model"),
+        ({"config.field.channel_max": 10**9, "config.field.channel_base": 10**12}, "of another model"),
+        ({"config.mapping.z_dim": 10**30}, "cannot be built|a whole number"),
+        ({"config.mapping.num_layers": 10**9}, "at most 64"),
+        ({"config.resolution": 2**30, "config.superresolution.in_resolution": 2**29}, "of another model"),
+    ],
+)
+def test_a_network_is_built_only_if_the_file_has_its_weights(file: Path, change: dict[str, Any], message: str) -> None:
+    def declare(header: dict[str, Any]) -> None:
+        for path, value in change.items():
+            *folders, name = path.split(".")
+            functools.reduce(operator.getitem, folders, header["networks"]["G_ema"])[name] = value
+
+    rewritten(file, declare)
+    with pytest.raises(CheckpointError, match=message):  # And no MemoryError, nor a process that is killed.
+        load_networks(file)
 
 
 def test_the_weights_of_other_networks_are_told_by_name(file: Path) -> None:

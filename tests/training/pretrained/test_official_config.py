@@ -26,6 +26,7 @@ def test_the_published_model_is_ours_with_what_is_named_here() -> None:
     published = {path: after for path, _, after in differences(GeneratorConfig(), FIRST)}
     assert published == {
         "renderer.bins": "published",
+        "field.planar": False,
         "shift.zero_init": False,
         "superresolution.clamp": 256.0,
     }

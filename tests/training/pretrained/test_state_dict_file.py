@@ -2,6 +2,7 @@
 """Plain state dicts with published names: read again, or refused with a reason."""
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,14 @@ def test_other_programs_find_tensors_by_their_published_names(file: Path) -> Non
         (lambda content: content | {"G_ema": content["G_ema"] | {"torgb.bias": 3}}, "has no state dict"),
         (lambda content: content | {"G_ema": content["G_ema"] | {3: torch.ones(1)}}, "3: not part of the model"),
         (lambda content: content | {"D": {}}, "network D: .*missing"),
+        (
+            lambda content: content | {"D": {"b4.out.bias": torch.zeros(1).expand(10**9)}},
+            "b4.out.bias repeats its numbers",
+        ),
+        (
+            lambda content: content | {"networks": content["networks"].replace('"c_dim": 25', '"c_dim": 1000000000')},
+            "another",
+        ),
     ],
 )
 def test_files_that_make_no_sense_are_told(file: Path, change: Any, message: str) -> None:
@@ -66,3 +75,28 @@ def test_what_torch_did_not_save_is_refused(file: Path, content: bytes) -> None:
     file.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"net\.pt"):
         load_networks(file)
+
+
+def test_what_may_unpack_to_any_size_is_refused(file: Path) -> None:
+    with zipfile.ZipFile(file) as archive:
+        entries = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in entries.items():
+            archive.writestr(name, data)
+    with pytest.raises(CheckpointError, match="it is compressed"):
+        load_networks(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "a PNG image"),
+        (b"", "it is empty"),
+        (b"\x80\x02cos\nsystem\n.", "nothing of it was run"),
+    ],
+)
+def test_nobody_is_advised_to_run_a_file(file: Path, content: bytes, message: str) -> None:
+    file.write_bytes(content)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load_networks(file)
+    assert "weights_only" not in str(caught.value)

@@ -20,14 +20,12 @@ from training.data.camera_files.world import (
     flipped,
     recentred,
     rescaled,
-    up_of_cameras,
     with_focal,
     with_front,
     with_up,
 )
 from training.data.labels import clean_name
 
-_MIN_UP = 0.7  # Cosine. Beyond 45 degrees from +y no portraits are taken, on average.
 _MAX_TRIED = 512  # Cameras that advice is tried on.
 
 
@@ -62,43 +60,36 @@ def convert(cameras: CameraSet, asked: Conversion) -> CameraSet:
 
 def check(original: CameraSet, asked: Conversion) -> None:
     """Raises an error that says what is wrong with the converted cameras and which options would mend it."""
-    cameras = convert(original, asked)
     try:
-        _check(cameras)
+        check_labels(convert(original, asked).labels)
     except LabelError as error:
         first = f" (of {original.names[error.indices[0]]})" if error.indices else ""
         raise CameraFileError(f"the cameras are not in order{first}: {error}\n{_advice(original, asked)}") from None
-
-
-def _check(cameras: CameraSet) -> None:
-    """As for any labels. A world with another axis up passes that camera by camera; all together give it away."""
-    check_labels(cameras.labels)
-    up = up_of_cameras(cameras.T_world_cam)
-    if up is not None and up[1] < _MIN_UP:
-        listed = ", ".join(f"{value:+.2f}" for value in up)
-        raise LabelError(f"what the pictures have up is ({listed}) in the world, which should be +y.")
 
 
 def _advice(original: CameraSet, asked: Conversion) -> str:
     """Which flips and which axis up would make the cameras look at an upright head."""
     sample = original.picked(range(0, len(original), -(-len(original) // _MAX_TRIED)))
     best, best_cost = None, math.inf
-    for flips, up, recentre in itertools.product(_flip_choices(), UPS, sorted({asked.recentre, True})):
-        tried = dataclasses.replace(asked, flips=flips, up=up, recentre=recentre, front="")
+    centrings, scalings = sorted({asked.recentre, True}), sorted({asked.rescale, True})
+    for flips, up, recentre, rescale in itertools.product(_flip_choices(), UPS, centrings, scalings):
+        tried = dataclasses.replace(asked, flips=flips, up=up, recentre=recentre, rescale=rescale, front="")
         try:
             cameras = convert(sample, tried)
-            _check(cameras)
+            check_labels(cameras.labels)
         except ValueError:
             continue
         T = cameras.T_world_cam
         # The head in the middle, image rows level; a change must bring three degrees to be worth it.
-        change = len(flips) + (up != asked.up) + (up == "cameras") + (recentre != asked.recentre)
+        change = len(flips) + (up != asked.up) + (up == "cameras")
+        change += (recentre != asked.recentre) + (rescale != asked.rescale)
         cost = float(off_axis_rad(T).mean() + np.abs(T[:, 1, 0]).mean()) + 0.05 * change
         if cost < best_cost:
             best, best_cost = tried, cost
     if best is None:
-        return "No choice of --up and --flip, with --recentre or without, makes them look at an upright head."
-    options = [f"--flip {flip}" for flip in best.flips] + [f"--up {best.up}"] + ["--recentre"] * best.recentre
+        return "No choice of --up and --flip, --recentre and --rescale makes them look at an upright head."
+    options = [f"--flip {flip}" for flip in best.flips] + [f"--up {best.up}"]
+    options += ["--recentre"] * best.recentre + ["--rescale"] * best.rescale
     return f"They would be in order with: {' '.join(options)}"
 
 

@@ -86,7 +86,7 @@ def _read_json(data: bytes, file: str, wanted: Format | None, size_of: SizeOf) -
 def parse_json(data: bytes, file: str) -> Any:
     """JSON, or an error that says which file and where."""
     try:
-        return json.loads(data.decode("utf-8-sig"))
+        return json.loads(data.decode("utf-8-sig"), parse_int=float)
     except UnicodeDecodeError:
         raise CameraFileError(f"{file}: is not text in UTF-8; write it again") from None
     except RecursionError:

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from training.camera_mistakes import AXES_FOR_UP
 from training.data.camera_files.camera_set import OPENGL_AXES, CameraFileError, CameraSet
 
 Up = Literal["y", "-y", "z", "-z", "x", "-x", "cameras"]
@@ -20,17 +21,6 @@ FLIPS: tuple[Flip, ...] = ("axes", "inverse")
 
 # Of the share of the rays' directions that is across them: rays within half a degree of each other.
 _PARALLEL = 1e-4
-
-# Rows are the axes of the new world in the old one. What faces the reader's side in the old world keeps doing so: the
-# rotations are about x where they can be, so that Blender's front (-y) becomes +z.
-_NEW_AXES: dict[str, Float[np.ndarray, "3 3"]] = {
-    "y": np.eye(3),
-    "-y": np.diag([1.0, -1.0, -1.0]),
-    "z": np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]),
-    "-z": np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]),
-    "x": np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]),
-    "-x": np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 1]]),
-}
 
 
 def flipped(cameras: CameraSet, flip: Flip) -> CameraSet:
@@ -50,7 +40,7 @@ def flipped(cameras: CameraSet, flip: Flip) -> CameraSet:
 def with_up(cameras: CameraSet, up: Up) -> CameraSet:
     """The world turned so that its axis `up` is +y. "cameras" is the direction that the pictures have up."""
     if up != "cameras":
-        return turned(cameras, _NEW_AXES[up])
+        return turned(cameras, np.array(AXES_FOR_UP[up], dtype=float))
     direction = up_of_cameras(cameras.T_world_cam)
     if direction is None:
         raise CameraFileError("the cameras do not agree on what is up; name the axis that is, with --up")
@@ -143,7 +133,7 @@ def _rotation_to_y(direction: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"
     y = np.array([0.0, 1.0, 0.0])
     cos = float(direction @ y)
     if cos < -1 + 1e-9:
-        return _NEW_AXES["-y"]
+        return np.array(AXES_FOR_UP["-y"], dtype=float)
     v = np.cross(direction, y)
     cross = np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
     return np.eye(3) + cross + cross @ cross / (1 + cos)

@@ -65,7 +65,13 @@ _PATH = click.Path(path_type=Path)
     "that shows the face from the front. It becomes +z.",
 )
 @click.option("--rescale", is_flag=True, help="The median distance of the cameras becomes --radius.")
-@click.option("--radius", type=click.FloatRange(0, min_open=True), default=HEAD_RADIUS, show_default=True)
+@click.option(
+    "--radius",
+    type=click.FloatRange(0, min_open=True),
+    default=HEAD_RADIUS,
+    show_default=True,
+    help="What --rescale makes the distance.",
+)
 @click.option(
     "--focal",
     type=click.FloatRange(0, min_open=True),

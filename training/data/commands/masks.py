@@ -8,6 +8,7 @@ from PIL import Image
 
 from dnnlib.drawing import contact_sheet
 from training.data.commands.options import (
+    beside,
     clean_errors,
     force_option,
     seg_dest_option,
@@ -124,7 +125,7 @@ def command(
     click.echo(f"The network's output was read as {report.reading}.")
     click.echo(f"{report.num_masks} masks are in {seg_dest}")
     if cells:
-        sheet = seg_dest.with_name(f"{seg_dest.name.removesuffix('.zip')}_sheet.png")
+        sheet = beside(seg_dest, "-sheet.png")
         labels, pictures = zip(*cells, strict=True)
         Image.fromarray(contact_sheet(pictures, labels=labels)).save(sheet)
         click.echo(f"Some of them, cut out: {sheet}")

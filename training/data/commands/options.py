@@ -82,6 +82,13 @@ force_option: Decorator = click.option(
 )
 
 
+def beside(dest: Path, ending: str) -> Path:
+    """A path beside a set, named after it."""
+    dest = dest if dest.name else dest.absolute()  # Of the folder "." too.
+    name = dest.name
+    return dest.with_name((name[:-4] if name.lower().endswith(".zip") else name) + ending)
+
+
 def clean_errors(function: Callable[P, R]) -> Callable[P, R]:
     """Turns mistakes of the user, and of disks, into a message without traceback; Ctrl-C into a quiet end.
 

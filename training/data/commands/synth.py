@@ -15,6 +15,7 @@ from dnnlib.config import from_tree, to_tree
 from dnnlib.text import format_duration
 from torch_utils.ops import native
 from training.data.commands.options import (
+    beside,
     clean_errors,
     force_option,
     img_dest_option,
@@ -45,7 +46,7 @@ _RESOLUTIONS = [str(resolution) for resolution in get_args(Resolution)]
 @click.option("--num", type=click.IntRange(1), required=True, metavar="N", help="How many pictures.")
 @click.option(
     "--seed",
-    type=int,
+    type=click.IntRange(0, 2**63 - 1),
     metavar="N",
     default=0,
     show_default=True,
@@ -63,7 +64,7 @@ _RESOLUTIONS = [str(resolution) for resolution in get_args(Resolution)]
     help="So many pictures in a row show one head.",
 )
 @click.option("--identities", type=click.IntRange(1), metavar="N", help="Only so many heads, again and again.")
-@click.option("--identity", type=int, metavar="K", help="Only this head.")
+@click.option("--identity", type=click.IntRange(0, 2**62 - 1), metavar="K", help="Only this head.")
 @click.option(
     "--cameras",
     type=click.Choice(["uniform", "front-heavy"]),
@@ -167,7 +168,7 @@ def command(
         "depth": depth,
     }
     settings = from_tree(SyntheticSettings, knobs, source="The options")
-    truth_dest = truth_dest or _beside(img_dest, "_truth.zip")
+    truth_dest = truth_dest or beside(img_dest, "_truth.zip")
     native.why_not("distance_field", "cpu")  # Built here, once, and not by every worker.
     start_s = time.perf_counter()
     with _one_thread():
@@ -183,7 +184,7 @@ def command(
             description="heads",
         )
     taken_s = time.perf_counter() - start_s
-    sheet_path = _beside(img_dest, "-sheet.png")
+    sheet_path = beside(img_dest, "-sheet.png")
     atomic_write_bytes(sheet_path, encode_png(sheet(img_dest, settings), compress_level=6))
     click.echo(f"{num} heads in {format_duration(taken_s)}")
     places = {
@@ -205,10 +206,3 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _beside(dest: Path, ending: str) -> Path:
-    """A path beside a set, named after it."""
-    dest = dest if dest.name else dest.absolute()  # Of the folder "." too.
-    name = dest.name
-    return dest.with_name((name[:-4] if name.lower().endswith(".zip") else name) + ending)

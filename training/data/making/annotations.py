@@ -38,6 +38,7 @@ _LANDMARK_SUFFIXES = (".pts", ".txt", ".json")
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _LANDMARK_REMEDY = "write the 68 points of the iBUG order (dlib's), or leave the entry out"
 _BOX_REMEDY = 'write {"box": [x0, y0, x1, y1], "yaw": degrees, "pitch": degrees, "roll": degrees}, or leave it out'
+_FEWEST = 8  # Poses that tell the unit of their angles.
 _MAX_PIXEL = 1e6  # Larger coordinates are no pixels.
 
 
@@ -71,7 +72,9 @@ def read_boxes(
     """Boxes and views by the stems of pictures, and the entries that are neither. Signs are of yaw, pitch and roll."""
     entries = _read_object(Path(path)).items()
     readers = ((name, lambda value=value: _box_and_view(value, pose_signs)) for name, value in entries)
-    return _gather(readers, _BOX_REMEDY)
+    found, problems = _gather(readers, _BOX_REMEDY)
+    _refuse_radians(Path(path), [note.view for note in found.values() if note.view is not None])
+    return found, problems
 
 
 def join_annotations(
@@ -87,7 +90,7 @@ def join_annotations(
         stems[key] = name
         joined.append(boxes.get(key, Annotation())._replace(landmarks=landmarks.get(key)))
     left_over = sorted((landmarks.keys() | boxes.keys()) - stems.keys())
-    if stems and len(left_over) == len(landmarks.keys() | boxes.keys()):
+    if left_over and len(left_over) == len(landmarks.keys() | boxes.keys()):
         raise DataError(
             f"no annotation has the name of a picture: annotations are of {left_over[0]!r}, for example, pictures of "
             f"{image_names[0]!r}; names include folders and are matched without the extension"
@@ -122,7 +125,7 @@ def picture_key(name: str) -> str:
 
 def _read_object(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_bytes().decode("utf-8-sig"))
+        value = json.loads(path.read_bytes().decode("utf-8-sig"), parse_int=float)
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file; name a JSON file of annotations") from None
     except IsADirectoryError:
@@ -137,7 +140,7 @@ def _read_object(path: Path) -> dict[str, Any]:
 def _parse_points(name: str, data: bytes) -> Landmarks:
     text = data.decode("utf-8-sig")
     if name.lower().endswith(".json"):
-        return _points(json.loads(text))
+        return _points(json.loads(text, parse_int=float))
     if "{" in text:  # .pts files have a header, and the points in braces.
         text = text[text.index("{") + 1 :].partition("}")[0]
     words = text.replace(",", " ").split()
@@ -173,6 +176,18 @@ def _number(value: Any, what: str, limit: float) -> float:
     if not abs(value) <= limit:
         raise ValueError(f"{what} is {str(value)[:40]}")
     return float(value)
+
+
+def _refuse_radians(path: Path, views: list[View]) -> None:
+    """Heads from all around whose angles are too small for that."""
+    if len(views) < _FEWEST:
+        return
+    yaw, pitch = (max(abs(math.degrees(view[axis])) for view in views) for axis in (0, 1))
+    if 2 < yaw < 3.15 and pitch < 1.575:
+        raise DataError(
+            f"{path}: no yaw of its {len(views)} poses is beyond {yaw:.3g}, no pitch beyond {pitch:.3g}: they are "
+            "radians; write degrees"
+        )
 
 
 def _box_and_view(value: Any, pose_signs: tuple[float, float, float]) -> Annotation:

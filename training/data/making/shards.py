@@ -60,19 +60,26 @@ class Entry(NamedTuple):
 
 
 def write_shard(path: Path, items: Iterable[int], make: Callable[[int], Made | Skipped], kind: ImageKind) -> None:
-    """Makes the items and keeps them. An error names the item."""
-    entries = []
-    with open_store(path, "w", overwrite=True) as shard:
-        for item in items:
-            try:
-                entries.append(_keep(shard, item, make(item), kind))
-            except ValueError as error:
-                raise DataError(f"item {item}: {error}") from error
-            except OSError:
-                raise  # It names its file.
-            except Exception as error:
-                raise RuntimeError(f"item {item} could not be made") from error
-        shard.write(_ITEMS, json.dumps(entries, allow_nan=False).encode())
+    """Makes the items and keeps them. An error names the item, or the file that cannot be read or written."""
+    try:
+        with open_store(path, "w", overwrite=True) as shard:
+            entries = [_make_one(shard, item, make, kind) for item in items]
+            shard.write(_ITEMS, json.dumps(entries, allow_nan=False).encode())
+    except OSError as error:
+        if error.filename is None:  # A full disk names nothing.
+            error.filename = str(path)
+        raise
+
+
+def _make_one(shard: Store, item: int, make: Callable[[int], Made | Skipped], kind: ImageKind) -> Entry:
+    try:
+        return _keep(shard, item, make(item), kind)
+    except ValueError as error:
+        raise DataError(f"item {item}: {error}") from error
+    except OSError:
+        raise
+    except Exception as error:
+        raise RuntimeError(f"item {item} could not be made") from error
 
 
 def read_entries(shard: Store) -> list[Entry]:

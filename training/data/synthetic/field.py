@@ -27,7 +27,7 @@ class HeadField:
     @cached_property
     def table(self) -> Float[Tensor, "rows columns"]:
         """The solid as the distance operator takes it."""
-        return head(self.who, self.smile).table()
+        return head(self.who, self.smile).whole
 
     @cached_property
     def _places(self) -> Anatomy:

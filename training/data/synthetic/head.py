@@ -5,6 +5,12 @@ Big masses first (skull, midface, jaw), then what sits on them. Every material i
 how it is painted.
 """
 
+from functools import lru_cache
+from typing import NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor
+
 from training.data.synthetic.anatomy import Anatomy, Masses, anatomy, moved, turned
 from training.data.synthetic.hair import add_hair
 from training.data.synthetic.identity import Identity
@@ -15,44 +21,39 @@ from training.data.synthetic.wear import add_clothes, add_earring, add_glasses
 LAYERS = ("skin", "eye", "brow", "beard", "hair", "fabric", "second", "trinket", "frame")
 
 
-def head(who: Identity, smile: float = 0.0) -> Solid:
-    """Everything that a picture shows."""
+class Sculpture(NamedTuple):
+    """A head at three stages of the work, each the beginning of the next, as the distance operator takes them."""
+
+    bare: Float[Tensor, "rows columns"]  # skin, eyes and brows: what facial landmarks lie on, whatever covers it
+    with_hair: Float[Tensor, "rows columns"]  # and beard: what the box of a head is around
+    whole: Float[Tensor, "rows columns"]  # with clothes, earring and glasses: what a picture shows
+
+
+@lru_cache(maxsize=64)
+def head(who: Identity, smile: float = 0.0) -> Sculpture:
+    """The sculpture of this person, kept for all who ask in the course of a picture."""
     places = anatomy(who, smile)
-    solid, layers = _with_hair(who, places)
+    solid = Solid()
+    layers = {name: solid.layer(name) for name in LAYERS}
+    _add_face(layers["skin"], layers["eye"], layers["brow"], who, places)
+    bare = len(solid.rows)
+    _add_beard(layers["beard"], layers["skin"], who, places)
+    add_hair(layers["hair"], layers["trinket"], who, places)
+    with_hair = len(solid.rows)
     add_clothes(layers["fabric"], layers["second"], who)
     add_earring(layers["trinket"], who, places)
     add_glasses(layers["frame"], who, places)
-    return solid
+    table = solid.table()
+    return Sculpture(table[:bare], table[:with_hair], table)
 
 
-def head_with_hair(who: Identity, smile: float = 0.0) -> Solid:
-    """Without clothes and jewellery."""
-    return _with_hair(who, anatomy(who, smile))[0]
-
-
-def bare_head(who: Identity, smile: float = 0.0) -> Solid:
-    """Skin, eyes and brows alone: what facial landmarks lie on, whatever covers it."""
-    return _bare(who, anatomy(who, smile))[0]
-
-
-def _with_hair(who: Identity, places: Anatomy) -> tuple[Solid, dict[str, Layer]]:
-    solid, layers = _bare(who, places)
-    _add_beard(layers["beard"], layers["skin"], who, places)
-    add_hair(layers["hair"], layers["trinket"], who, places)
-    return solid, layers
-
-
-def _bare(who: Identity, places: Anatomy) -> tuple[Solid, dict[str, Layer]]:
-    solid = Solid()
-    layers = {name: solid.layer(name) for name in LAYERS}
-    skin = layers["skin"]
+def _add_face(skin: Layer, eye: Layer, brow: Layer, who: Identity, places: Anatomy) -> None:
     Masses(who, places.smile).add_to(skin)
-    _add_eyes(skin, layers["eye"], who, places)
+    _add_eyes(skin, eye, who, places)
     _add_nose(skin, who, places)
     _add_mouth(skin, who, places)
-    _add_brows(layers["brow"], skin, places, who.brow_thickness)
+    _add_brows(brow, skin, places, who.brow_thickness)
     _add_ears(skin, who, places)
-    return solid, layers
 
 
 def _add_eyes(skin: Layer, eye: Layer, who: Identity, places: Anatomy) -> None:

@@ -22,7 +22,6 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Float32
 
 from torch_utils import rng
 from training.cameras import camera_from_label, label_from_camera, view_angles
@@ -54,7 +53,8 @@ class MakeHead:
         who, smile = person(settings.seed, identity), smile_of(settings, identity, azimuth_rad)
         behind = backdrop(settings.seed, index) if settings.background else PLAIN
         # Taken from the camera as it is written down, so that what is written is exact.
-        picture = render(who, camera_from_label(camera), settings.resolution, smile=smile, background=behind)
+        place = camera_from_label(camera)
+        picture = render(who, place, settings.resolution, smile=smile, background=behind)
         truth = {
             "camera": camera.numpy(),
             "label": label.numpy(),
@@ -65,8 +65,8 @@ class MakeHead:
             "identity": np.array(identity),
             "parameters": np.array(list(identity_numbers(who).values()), dtype=np.float32),
             "smile": np.array(smile, dtype=np.float32),
-            "landmarks": landmarks_of(who, smile),
-            "head_box": head_box(who, camera_from_label(camera)).numpy(),
+            "landmarks": landmarks(who, smile).numpy(),
+            "head_box": head_box(who, place, smile).numpy(),
         }
         if settings.depth:
             truth["depth"] = picture.depth
@@ -79,12 +79,6 @@ class MakeHead:
 def person(seed: int, identity: int) -> Identity:
     """The person with this number, kept for the views that follow."""
     return identity_from_seed(seed, identity)
-
-
-@lru_cache(maxsize=64)
-def landmarks_of(who: Identity, smile: float) -> Float32[np.ndarray, "68 3"]:
-    """The landmarks of a face, kept for the views that follow."""
-    return landmarks(who, smile).numpy()
 
 
 def parameter_names() -> list[str]:

@@ -20,30 +20,37 @@ from torch import Tensor
 
 from training.camera_rays import project
 from training.data.synthetic.anatomy import Anatomy, anatomy
-from training.data.synthetic.head import bare_head, head_with_hair
+from training.data.synthetic.head import head
 from training.data.synthetic.identity import Identity
-from training.data.synthetic.surface import approach
+from training.data.synthetic.surface import approach, approach_roughly
 from training.types import Camera
 
 Place = tuple[float, float]  # (x, y)
 
 NUM_LANDMARKS = 68
+_CHIN = 8
 _STEPS = 60
 _OUTSIDE = 0.5
-_NUM_DIRECTIONS = 2048
+# So many that the box is right to 0.3 % of the picture's width.
+_NUM_DIRECTIONS, _OUTLINE_STEPS, _NEAR = 5000, 30, 1e-4
 
 
 def landmarks(who: Identity, smile: float = 0.25) -> Float[Tensor, "68 3"]:
     """World points on the skin, eyes and brows, also where hair or glasses hide them."""
-    places, table = anatomy(who, smile), bare_head(who, smile).table()
+    return _landmarks(who, smile).clone()
+
+
+@lru_cache(maxsize=64)
+def _landmarks(who: Identity, smile: float) -> Float[Tensor, "68 3"]:
+    places, table = anatomy(who, smile), head(who, smile).bare
     face = torch.tensor([(x, y, _OUTSIDE) for x, y in _face(who, places)])
-    from_front = approach(face, torch.tensor([0.0, 0.0, -1.0]).expand_as(face), table, _STEPS)
+    backwards = torch.tensor([0.0, 0.0, -1.0]).expand_as(face)
     # The jaw is met from the side and from below.
     turns = [math.pi * k / 16 for k in range(17)]
     inside = torch.tensor([(0.0, -0.035, 0.020 + 0.075 * math.sin(a) ** 2) for a in turns])
     inwards = torch.tensor([(math.cos(a), math.sin(a), 0.0) for a in turns])
-    jaw = approach(inside - _OUTSIDE * inwards, inwards, table, _STEPS)
-    return torch.cat([jaw, from_front])
+    start = torch.cat([inside - _OUTSIDE * inwards, face])
+    return approach(start, torch.cat([inwards, backwards]), table, _STEPS)
 
 
 def _face(who: Identity, places: Anatomy) -> list[Place]:
@@ -103,21 +110,23 @@ def _between(a: Place, b: Place, share: float) -> Place:
     return a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share
 
 
-def head_box(who: Identity, camera: Camera) -> Float[Tensor, "4"]:
-    """(left, top, right, bottom) of the head with its hair, down to the chin, in picture widths, as (u, v) are."""
-    image, _ = project(camera, _outline(who).to(camera.position.dtype))
+def head_box(who: Identity, camera: Camera, smile: float = 0.25) -> Float[Tensor, "4"]:
+    """(left, top, right, bottom) of the head with its hair, in picture widths, as (u, v) are.
+
+    What hangs or stands below the chin counts as far down as the chin.
+    """
+    image, _ = project(camera, _outline(who, smile).to(camera.position.dtype))
     return torch.cat([image.amin(0), image.amax(0)])
 
 
 @lru_cache(maxsize=64)
-def _outline(who: Identity) -> Float[Tensor, "points 3"]:
+def _outline(who: Identity, smile: float) -> Float[Tensor, "points 3"]:
     """Points all around the head: the first that one meets on the way to its middle, from evenly spread directions."""
     index = torch.arange(_NUM_DIRECTIONS, dtype=torch.float64) + 0.5
     y = 1 - 2 * index / _NUM_DIRECTIONS
     azimuth_rad = index * (math.pi * (1 + math.sqrt(5)))
     across = (1 - y * y).sqrt()
     outwards = torch.stack([across * azimuth_rad.sin(), y, across * azimuth_rad.cos()], dim=-1).float()
-    points = approach(_OUTSIDE * outwards, -outwards, head_with_hair(who).table(), _STEPS)
-    # What hangs or stands below the chin counts as far down as the chin.
-    chin_y = landmarks(who)[8, 1]
-    return torch.stack([points[:, 0], points[:, 1].maximum(chin_y), points[:, 2]], dim=-1)
+    points = approach_roughly(_OUTSIDE * outwards, -outwards, head(who, smile).with_hair, _OUTLINE_STEPS, _NEAR)
+    points[:, 1].clamp_(min=_landmarks(who, smile)[_CHIN, 1].item())
+    return points

@@ -40,7 +40,7 @@ def render(
 ) -> Picture:
     """The picture that `camera` takes of this person. A smile runs from 0 to 1."""
     places = anatomy(who, smile)
-    table = head(who, smile).table()
+    table = head(who, smile).whole
     hits = tracing.trace(camera, resolution, table)
     studio = lights(who)
     normals = tracing.normals(hits.points, table)

@@ -82,14 +82,16 @@ def march(
         if len(ray) == 0:
             break
         value, _ = distance(torch.addcmul(origin, t[:, None], here), table)
-        crossed = (value < 0).nonzero()[:, 0]
-        if len(crossed):
-            crossings.append([x[crossed] for x in (ray, before, t, value_before, value)])
+        is_inside = value < 0
         ahead = t + (value * pace).clamp(min=LEAST_STEP)
-        going = ((value >= 0) & (ahead < limit)).nonzero()[:, 0]
-        before, value_before, t = t[going], value[going], ahead[going]
-        if len(going) < len(ray):
-            ray, here, limit = ray[going], here[going], limit[going]
+        going = ((ahead < limit) & ~is_inside).nonzero()[:, 0]
+        if len(going) == len(ray):  # most steps, and nothing to sort out
+            before, value_before, t = t, value, ahead
+            continue
+        crossed = is_inside.nonzero()[:, 0]
+        if len(crossed):
+            crossings.append(_rows(crossed, ray, before, t, value_before, value))
+        before, value_before, t, ray, here, limit = _rows(going, t, value, ahead, ray, here, limit)
     if not crossings:
         return ray[:0], t[:0], ray[:0].int()
     ray, before, after, value_before, value_after = (torch.cat(x) for x in zip(*crossings, strict=True))
@@ -128,9 +130,14 @@ def _surface_between(
         if len(going) == 0:
             break
         state = (ray, directions, before, after, value_before, value_after, is_beyond)
-        ray, directions, before, after, value_before, value_after, was_beyond = (x[going] for x in state)
+        ray, directions, before, after, value_before, value_after, was_beyond = _rows(going, *state)
         again = torch.ones_like(was_beyond)
     return t, layer
+
+
+def _rows(chosen: Tensor, *columns: Tensor) -> list[Tensor]:
+    """The chosen rows of each; for the few rays of most steps, half the time that brackets take."""
+    return [column.index_select(0, chosen) for column in columns]
 
 
 def _segment_in_reach(origin: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
@@ -223,11 +230,12 @@ def soft_shadow(
         value, _ = distance(torch.addcmul(start, t[:, None], to_light), table)
         least = torch.minimum(least, value / (width * t))
         t = t + torch.maximum(value * pace, _SHADOW_STRIDE * t)
-        going = (least > -1) & (t < reach)
-        share[ray] = least
-        going = going.nonzero()[:, 0]
+        going = ((least > -1) & (t < reach)).nonzero()[:, 0]
+        if len(going) < len(ray):
+            share[ray] = least
+            ray, start, t, least = _rows(going, ray, start, t, least)
         if len(going) == 0:
             break
-        ray, start, t, least = (x[going] for x in (ray, start, t, least))
+    share[ray] = least
     openness = ((share + 1) / 2).clamp(0, 1)
     return openness * openness * (3 - 2 * openness)

@@ -148,15 +148,18 @@ def test_a_focal_length_replaces_the_file_s() -> None:
     assert (cameras.intrinsics == [[3, 0, 0.5], [0, 3, 0.5], [0, 0, 1]]).all()
 
 
+Z_UP = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 BROKEN = {
     "--flip axes": from_opengl(around_head()),
-    "--up z": turned(around_head(), np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])),
+    "--up z": turned(around_head(), Z_UP),
     "--up -y": turned(around_head(), np.diag([1.0, -1, -1])),
     "--flip inverse": dataclasses.replace(around_head(), T_world_cam=np.linalg.inv(around_head().T_world_cam)),
-    "--flip axes --up z": from_opengl(turned(around_head(), np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]))),
+    "--flip axes --up z": from_opengl(turned(around_head(), Z_UP)),
     "--up cameras": turned(around_head(), rotation(5)),
     "--up y --recentre": moved(around_head(), [0, 9, 20]),
     "--up cameras --recentre": moved(turned(around_head(), rotation(5)), [3, 4, 50], 7),
+    "--up y --rescale": moved(around_head(), [0, 0, 0], 1000),
+    "--up z --recentre --rescale": moved(turned(around_head(), Z_UP), [300, 4, 50], 0.01),
 }
 
 
@@ -169,7 +172,9 @@ def test_cameras_that_are_not_in_order_are_refused_with_the_options_that_mend_th
     words = advice.partition(": ")[2].split()
     flips = tuple(b for a, b in itertools.pairwise(words) if a == "--flip")
     up = next(b for a, b in itertools.pairwise(words) if a == "--up")
-    check_labels(convert(BROKEN[options], Conversion(flips, up, recentre="--recentre" in words)).labels)
+    check_labels(
+        convert(BROKEN[options], Conversion(flips, up, "--recentre" in words, rescale="--rescale" in words)).labels
+    )
 
 
 def test_what_no_option_mends_is_said_to_be_so() -> None:

@@ -129,11 +129,12 @@ def test_dataset_json_wins_over_cameras_json_and_the_difference_is_told(tmp_path
         ([], "JSON list"),
         ({"labels": None}, "null"),
         ({"labels": []}, "no pictures"),
-        ({"labels": 3}, "int"),
+        ({"labels": 3}, "float"),
         ({"labels": [["a.png"]]}, "entry 0"),
         ({"labels": [["a.png", FRONT_POSE]]}, "'a.png'.*25"),
         ({"labels": [["a.png", [*FRONT_POSE, *HEAD_K[:8], "x"]]]}, "'a.png'.*25"),
         ({"labels": [["a.png", [*FRONT_POSE, *HEAD_K[:8], math.inf]]]}, "finite"),
+        ({"labels": [["a.png", [*FRONT_POSE, *HEAD_K[:8], 10**400]]]}, "finite"),
         ({"labels": [["a.png", FRONT_POSE + HEAD_K]] * 2}, "2 cameras"),
         ({"a.png": {"pose": FRONT_POSE}}, "intrinsics"),
         ({"a": {"pose": FRONT_POSE, "intrinsics": [900, 0, 0.5, 0, 900, 0.5, 0, 0, 1]}}, "--focal"),
@@ -154,6 +155,13 @@ def test_wrong_eg3d_files_are_refused_by_name(tmp_path: Path, data: object, word
 
 # ----------------------------------------------------------------------------------------------------------------------
 # transforms.json.
+
+
+@pytest.mark.parametrize("key", ["fl_x", "camera_angle_x", "w"])
+def test_a_number_beyond_all_floats_is_refused_by_name(tmp_path: Path, key: str) -> None:
+    (tmp_path / "x.json").write_text(json.dumps(transforms(**{key: 10**400})))
+    with pytest.raises(CameraFileError, match=rf"x\.json.*{key}.*inf"):
+        read_cameras(tmp_path / "x.json", None, no_size)
 
 
 def test_the_camera_of_a_transforms_file_looks_along_its_negative_z_axis() -> None:

@@ -36,8 +36,8 @@ def test_masks_and_a_sheet_are_made_and_told(tmp_path):
     assert "softmax" in result.output
     with open_store(dest) as store:
         assert store.names() == [f"pic{i}.png" for i in range(5)]
-    assert f"{tmp_path / 'seg_sheet.png'}" in result.output
-    assert Image.open(tmp_path / "seg_sheet.png").width > 100
+    assert f"{tmp_path / 'seg-sheet.png'}" in result.output
+    assert Image.open(tmp_path / "seg-sheet.png").width > 100
 
 
 def test_mistakes_are_one_line_and_exit_code_1(tmp_path):

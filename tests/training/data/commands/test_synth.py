@@ -137,7 +137,7 @@ def test_a_folder_takes_the_set_and_one_identity_fills_it(tmp_path):
     [
         (["--identity", 1, "--identities", 3], "give one of the two"),
         (["--back-share", 0.5], "--cameras front-heavy"),
-        (["--seed", -1], "seed: got -1"),
+        (["--drift", "nan"], "drift: got NaN"),
         (["--truth_dest", "img.tar"], "img.tar"),
     ],
 )
@@ -148,6 +148,15 @@ def test_mistakes_are_told_and_leave_nothing(arguments, words, tmp_path, monkeyp
     assert words in result.output
     assert "Traceback" not in result.output
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["--seed", "--identity"])
+def test_numbers_out_of_range_are_told_by_the_name_of_their_option(option, tmp_path):
+    for number in (-1, 2**63):
+        result = synth(tmp_path, "--num", 2, option, number)
+        assert result.exit_code == 2
+        assert f"'{option}'" in result.output
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_what_exists_is_kept_without_force(made):

@@ -3,6 +3,7 @@
 
 import io
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,8 @@ def picture(number: int, height: int = 64, width: int = 64) -> tuple[np.ndarray,
 
 def label(number: int) -> list[float]:
     """A sound camera somewhere around the head."""
-    angle = torch.tensor(0.7 * number)
-    return label_from_camera(camera_on_sphere(angle, torch.tensor(0.1))).float().tolist()
+    h_rad, v_rad = torch.tensor(0.7 * number), torch.tensor(math.pi / 2 - 0.15 * math.sin(number))
+    return label_from_camera(camera_on_sphere(h_rad, v_rad)).float().tolist()
 
 
 def encode(pixels: np.ndarray, kind: str = "PNG", **options: object) -> bytes:

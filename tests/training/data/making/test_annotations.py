@@ -64,6 +64,7 @@ def test_one_json_file_holds_the_landmarks_of_all(tmp_path):
         ([PAIRS, PAIRS], "one face"),
         ([*PAIRS[:67], [1.0, None]], "not a number"),
         ([*PAIRS[:67], [1.0, math.nan]], "nan"),
+        ([*PAIRS[:67], [1.0, 10**400]], "inf"),
         ([*PAIRS[:67], [1.0, 1e300]], "1e+300"),
         ([*PAIRS[:67], [1, 2, 3]], "3 numbers"),
         ("points", "not a number"),
@@ -116,6 +117,8 @@ def test_boxes_and_poses_are_read_in_radians_and_with_signs(tmp_path):
         (BOX | {"box": [10, 20, 100]}, "x0, y0, x1, y1"),
         (BOX | {"box": [100, 20, 50, 60]}, "width, height"),
         (BOX | {"box": [0, 0, 5, math.inf]}, "inf"),
+        (BOX | {"box": [0, 0, 5, 10**400]}, "inf"),
+        (BOX | {"yaw": 10**4000}, "inf"),
         (BOX | {"yaw": "left"}, "yaw is 'left'"),
         (BOX | {"pitch": None}, "pitch"),
         ({"box": BOX["box"], "yaw": 3}, "pitch"),
@@ -166,3 +169,20 @@ def test_annotations_of_no_picture_at_all_are_a_mistake_in_the_names():
         join_annotations(["x/a.png"], {"a": POINTS}, {})
     with pytest.raises(DataError, match="but for the extension"):
         join_annotations(["a.png", "a.jpg"], {"a": POINTS}, {})
+
+
+def test_angles_in_radians_are_refused(tmp_path):
+    yaws_deg = np.linspace(-170, 170, 12)
+    boxes = {f"{i}": {**BOX, "yaw": yaw} for i, yaw in enumerate(yaws_deg)}
+    assert len(read_boxes(write_json(tmp_path / "degrees.json", boxes))[0]) == 12
+    in_radians = {k: {**v, "yaw": math.radians(v["yaw"]), "pitch": -0.2} for k, v in boxes.items()}
+    with pytest.raises(DataError, match=r"radians\.json: .*beyond 2\.97, .* they are radians; write degrees"):
+        read_boxes(write_json(tmp_path / "radians.json", in_radians))
+    frontal = {k: {**v, "yaw": 0, "pitch": 0} for k, v in boxes.items()}
+    assert len(read_boxes(write_json(tmp_path / "frontal.json", frontal))[0]) == 12
+
+
+def test_pictures_without_any_annotation_have_none():
+    joined, problems = join_annotations(["a.png"], {}, {})
+    assert joined == [Annotation()]
+    assert problems == []

@@ -145,7 +145,7 @@ SPOILED: dict[str, tuple[Callable[[Path], None], str, str]] = {
         "no camera",
         "24 numbers",
     ),
-    "not a number": (spoil_number(3, "NaN"), "no camera", "finite"),
+    "not a number": (spoil_number(3, "NaN"), "no camera", "label"),
     "OpenGL axes": (spoil_camera(lambda T: T * [1, -1, -1, 1]), "wrong camera", "OpenGL"),
     "a scaled rotation": (spoil_camera(lambda T: T * 1.5), "wrong camera", "last row"),
     "a focal length in pixels": (spoil_number(16, 4.2647 * 64), "wrong camera", "focal"),

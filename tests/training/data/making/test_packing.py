@@ -55,7 +55,7 @@ def test_without_a_resolution_nothing_is_enlarged(tmp_path: Path) -> None:
 
 
 def test_pictures_of_every_kind_become_one(tmp_path: Path) -> None:
-    summary = packed(tmp_path, PackSource(*mixed(tmp_path), weight=None), transform="center-crop", workers=2)
+    summary = packed(tmp_path, PackSource(*mixed(tmp_path), weight=None), transform="center-crop")
     assert summary == Summary(9, [])
     index = open_index(tmp_path / "new_img.zip", tmp_path / "new_seg.zip")
     assert len(index) == 9

@@ -71,7 +71,7 @@ def test_the_mask_is_where_the_depth_is_finite(seen):
 
 def test_depth_lands_on_the_surface_of_the_solid(seen):
     who, views = seen
-    table = head(who, 0.25).table()
+    table = head(who, 0.25).whole
     for place, picture in views:
         points, mask = points_of(picture, place), torch.from_numpy(picture.mask).flatten()
         away, _ = distance(points[mask == 255], table)

@@ -10,7 +10,7 @@ from torch_utils.ops.distance_field import distance
 from training.camera_paths import camera_on_sphere
 from training.camera_rays import project
 from training.data.synthetic import lattice, tracing
-from training.data.synthetic.head import bare_head, head_with_hair
+from training.data.synthetic.head import head
 from training.data.synthetic.identity import identity_from_seed
 from training.data.synthetic.landmarks import NUM_LANDMARKS, head_box, landmarks
 from training.data.synthetic.picture import render
@@ -28,7 +28,7 @@ def who(request):
 def test_landmarks_lie_on_the_surface(who):
     points = landmarks(who, SMILE)
     assert points.shape == (NUM_LANDMARKS, 3)
-    assert distance(points, bare_head(who, SMILE).table())[0].abs().max() < 1e-3
+    assert distance(points, head(who, SMILE).bare)[0].abs().max() < 1e-3
 
 
 def test_landmarks_project_into_the_head(who):
@@ -36,7 +36,7 @@ def test_landmarks_project_into_the_head(who):
     mask = render(who, FRONT, 64, smile=SMILE).mask
     column, row = (uv * 64).floor().long().unbind(-1)
     assert (torch.from_numpy(mask)[row, column] > 0).all()
-    left, top, right, bottom = head_box(who, FRONT)
+    left, top, right, bottom = head_box(who, FRONT, SMILE)
     assert (uv >= torch.stack([left, top]) - 0.005).all()
     assert (uv <= torch.stack([right, bottom]) + 0.005).all()
 
@@ -88,14 +88,15 @@ def test_a_smile_lifts_and_spreads_the_corners_of_the_mouth(who):
 
 @pytest.mark.parametrize("yaw_deg", [0, 70, 180])
 def test_the_box_is_that_of_the_head_as_traced(who, yaw_deg):
-    size = 128
+    size = 256
     camera = camera_on_sphere(torch.tensor(math.pi / 2 + math.radians(yaw_deg)), torch.tensor(1.45))
-    hits = tracing.trace(camera, size, head_with_hair(who, 0.0).table())
-    chin_y = landmarks(who)[8, 1].item()
+    hits = tracing.trace(camera, size, head(who, SMILE).with_hair)
     is_head = torch.zeros(len(hits.points), 1)
-    is_head[hits.points[:, 1] > chin_y] = 1
+    is_head[hits.points[:, 1] > landmarks(who, SMILE)[8, 1]] = 1
     rows, columns = np.nonzero(hits.on_lattice(is_head, size)[..., 0].numpy())
     samples = lattice.lattice_size(size) - 1
     traced = np.array([columns.min(), rows.min(), columns.max(), rows.max()]) / samples
-    np.testing.assert_allclose(head_box(who, camera).numpy()[:3], traced[:3], atol=0.012)
-    assert head_box(who, camera)[3].item() == pytest.approx(traced[3], abs=0.03)
+    box = head_box(who, camera, SMILE).numpy()
+    np.testing.assert_allclose(box[:3], traced[:3], atol=0.003 + 1 / samples)  # what is promised, and one sample
+    # Where nothing hangs below the chin, what is level with it is cut a little above its lowest point.
+    assert box[3] == pytest.approx(traced[3], abs=0.03)

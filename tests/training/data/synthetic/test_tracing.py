@@ -233,6 +233,12 @@ def test_a_ball_casts_a_shadow_with_soft_edges_where_the_light_says():
     assert share.diff().abs().max() < 0.06
 
 
+def test_half_of_a_light_is_left_close_to_a_wall_that_runs_towards_it():
+    points = torch.tensor([[0.197, 0.0, 0.0]])  # So close that the steps along the wall are many.
+    wall = scene(box((1.0, 0, 0), (0.8, 1, 1)))
+    assert soft_shadow(points, UP[None], UP, wall).item() == pytest.approx(0.5, abs=0.15)
+
+
 def test_a_wider_light_has_softer_shadows():
     points, up = floor_points()
     table = scene(sphere((0, 0.4, 0), 0.1))

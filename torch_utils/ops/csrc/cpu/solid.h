@@ -53,7 +53,7 @@ struct Solid {
       const int known = int(is_visible.size());
       if (row.kind == Kind::layer && row.layer == known) is_visible.push_back(row.p[0] != 0);
       TORCH_CHECK(row.kind >= Kind::layer && row.kind < Kind::unknown && row.join >= Join::add && row.join < Join::unknown &&
-                      row.layer >= 0 && row.layer < int(is_visible.size()) &&
+                      row.layer >= 0 && row.layer < int(is_visible.size()) && (row.kind != Kind::layer || row.layer == known) &&
                       (row.kind != Kind::value || (row.source() >= 0 && row.source() < known)),
                   "distance_field: row ", r, " of the table is none");
       rows.push_back(row);

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a tensor that a caller passes is one that a network can take; if not, why, in a sentence.
+
+What is right comes back in the type of the weights: scripts draw codes with NumPy, in float64. Values are looked at in
+eval mode only: in training they would make the device wait. Fake tensors have none.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
+
+
+def floats(
+    network: nn.Module,
+    x: Any,
+    name: str,
+    shape: tuple[int | None, ...],  # None: any size.
+    what: str,  # For those who passed something else.
+) -> Tensor:
+    """`x` as the network takes it."""
+    if not isinstance(x, Tensor):
+        raise ValueError(f"{name} must be a tensor ({what}), not a {type(x).__name__}: torch.as_tensor makes one.")
+    if len(x.shape) != len(shape) or any(want not in (None, have) for want, have in zip(shape, x.shape, strict=True)):
+        wanted = ", ".join("any" if size is None else str(size) for size in shape)
+        raise ValueError(f"{name} must be [{wanted}] ({what}), not {list(x.shape)}.")
+    if len(x) == 0:
+        raise ValueError(f"{name} has no rows: there is no picture to make.")
+    parameter = next(network.parameters())
+    if not x.is_floating_point():
+        raise ValueError(f"{name} must be floating point like the weights ({parameter.dtype}), not {x.dtype}: {what}.")
+    if x.device != parameter.device:
+        raise ValueError(f"{name} is on {x.device}, the weights are on {parameter.device}: move one with .to(...).")
+    if has_values(network, x) and not bool(torch.isfinite(x).all()):
+        raise ValueError(f"{name} has numbers that are not finite (NaN or infinity).")
+    return x.to(parameter.dtype)
+
+
+def has_values(network: nn.Module, x: Tensor) -> bool:
+    """Whether the values of `x` can be looked at without harm."""
+    return not network.training and not isinstance(x, FakeTensor)
