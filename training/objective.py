@@ -2,7 +2,7 @@
 """What is wanted of generator and critic, as one sum per phase over the images of a part of the batch.
 
 A *part* is a run of consecutive images of the global batch. Every loss is summed over the images of the part and
-divided by the size of the whole batch, so that gradients of all parts, on one rank or on many, add up to those of the batch.
+divided by the size of the whole batch, so gradients of all parts, on one rank or on many, add up to those of the batch.
 """
 
 import dataclasses

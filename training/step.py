@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One step: the due phases of both players, each over the parts of this rank's share of the batch, then one update.
 
-Whatever is added up is added up in the order of the images, so a step gives the same (to rounding) for every split of the
-batch over ranks and parts.
+Gradients of parts and ranks add up to those of the batch, so a step gives the same (to rounding) for every split.
 """
 
 import copy

@@ -52,7 +52,7 @@ class Trainer:
         """Trains to the end, or until it is stopped; gives the image count."""
         loop = self.config.loop
         nimg, elapsed_s = self._resume()
-        with _stop_requests() as stop, self._loader(nimg) as loader, progress(loop.total_nimg, "images", "img") as bar:
+        with _stop_requests() as stop, self.loader(nimg) as loader, progress(loop.total_nimg, "images", "img") as bar:
             bar.advance(nimg)
             ticks = Ticks(self.folder, self.state.stats, loader, self.device, elapsed_s)
             while nimg < loop.total_nimg and not distributed_any(stop.is_set(), self.device):
@@ -87,7 +87,8 @@ class Trainer:
         if distributed.is_main():
             self.folder.prune(self.config.loop.keep_last, self.config.loop.keep_every_nimg)
 
-    def _loader(self, nimg: int) -> Loader:
+    def loader(self, nimg: int) -> Loader:
+        """This rank's batches from an image count on."""
         data = self.config.data
         return Loader(
             self.dataset,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from dnnlib.config import ConfigError, from_tree, to_tree
 from torch_utils import checkpoint
@@ -49,7 +49,7 @@ def load_networks(path: str | Path) -> dict[str, nn.Module]:
     return networks
 
 
-def load_state_dicts(path: str | Path) -> dict[str, dict[str, torch.Tensor]]:
+def load_state_dicts(path: str | Path) -> dict[str, dict[str, Tensor]]:
     """The weights of all networks of the file by name, for networks that are there already."""
     tensors, header = checkpoint.read(path)
     check_header(path, header)
