@@ -7,8 +7,7 @@ A term with an interval is computed in every so many steps, and counts as many t
 from pydantic import Field
 
 from dnnlib.config import Config
-from training.losses.density import DensityKind
-from training.losses.shift import ShiftForm
+from training.losses.kinds import DensityKind, ShiftForm
 
 
 class LossConfig(Config):

@@ -8,27 +8,10 @@ scaled by k / (k + 1), so that k + 1 steps do what k would: Karras et al. (2020)
 from collections.abc import Iterator, Mapping
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from dnnlib.config import Config
 from torch_utils.checkpoint import CheckpointError
-
-
-class AdamConfig(Config):
-    """Step size and memory of Adam."""
-
-    lr: float = Field(0.002, gt=0)
-    """Learning rate."""
-
-    beta1: float = Field(0.0, ge=0, lt=1)
-    """Decay rate of the mean gradient."""
-
-    beta2: float = Field(0.99, ge=0, lt=1)
-    """Decay rate of the mean squared gradient."""
-
-    eps: float = Field(1e-8, gt=0)
-    """Keeps the step finite where gradients vanish."""
+from training.adam_config import AdamConfig
 
 
 def adam(config: AdamConfig, module: nn.Module, lazy_interval: int | None) -> torch.optim.Adam:

@@ -13,12 +13,12 @@ from pydantic import Field
 
 from dnnlib.atomic import atomic_write_text
 from dnnlib.config import Config, ConfigError, Tree, from_tree, migrate, parse_object, to_json
+from training.adam_config import AdamConfig
 from training.augment.config import AugmentConfig
 from training.data.config import DataConfig
 from training.ema_config import EmaConfig
 from training.loss_config import LossConfig
 from training.model_config import CriticConfig, GeneratorConfig
-from training.optimizer import AdamConfig
 from training.schedule_config import ScheduleConfig
 
 CONFIG_FILENAME = "config.json"

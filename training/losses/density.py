@@ -14,15 +14,14 @@ apart lie in it with both ends. A normal step may lead out of it.
 """
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from torch_utils import rng
+from training.losses.kinds import DensityKind
 
-DensityKind = Literal["l1", "monotonic-detach", "monotonic-fixed", "total-variation"]
 Query = Callable[[Tensor], Tensor]  # Points [batch, points, 3] to their raw densities [batch, points].
 
 CELLS = 256

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What learned camera shifts cost, so that they correct crops and do not become a second pose."""
 
-from typing import Literal
-
 from jaxtyping import Float
 from torch import Tensor
+
+from training.losses.kinds import ShiftForm
 
 # per-sample: the squared length of every shift, as the paper has it (An et al., 2023, 3.4).
 # batch-mean: the squared length of their mean over the batch at hand, as the published code has it. Opposite shifts
 #     cancel, and the value depends on how the batch is split.
-ShiftForm = Literal["per-sample", "batch-mean"]
 
 
 def shift_penalty(shift_world: Float[Tensor, "batch 3"], form: ShiftForm) -> Float[Tensor, " batch"]:
