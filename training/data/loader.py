@@ -13,9 +13,11 @@ Which one follows from the seed and the position too, and it is drawn by the sam
 
 import itertools
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from types import TracebackType
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -34,7 +36,6 @@ from training.types import Batch
 log = get_logger(__name__)
 
 MAX_ATTEMPTS = 16  # Replacements tried for one place in a batch. If all are damaged, so is the whole set.
-
 
 # What comes of asking a dead worker for the shared memory of a batch that it had announced.
 _HANDSHAKE_ERRORS = (ConnectionError, EOFError, FileNotFoundError)
@@ -81,7 +82,7 @@ class Loader:
             num_workers=workers,
             prefetch_factor=prefetch if workers else None,
             pin_memory=torch.device(device).type == "cuda",
-            worker_init_fn=_leave_interrupts_to_parent,
+            worker_init_fn=_leave_the_end_to_parent,
             generator=torch.Generator(),  # Else it would draw a seed from the generator of the whole process.
         )
         self._batches: Iterator[_Fetched] | None = None
@@ -222,9 +223,17 @@ def _collate(fetched: list[tuple[Item | None, list[_Damage]]]) -> _Fetched:
     return _Fetched(image, mask, label, index, damages)
 
 
-def _leave_interrupts_to_parent(worker: int) -> None:
-    # Ctrl-C reaches all processes of a terminal. The parent ends its workers, who need not each print a traceback.
+def _leave_the_end_to_parent(worker: int) -> None:
+    # Ctrl-C reaches all processes of a terminal. The parent ends its workers, who need not each print a traceback: not
+    # of the interrupt, and not of a batch that the parent was about to fetch (a thread of multiprocessing prints that
+    # through the hook).
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.excepthook = _print_unless_parent_left
+
+
+def _print_unless_parent_left(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if not isinstance(error, _HANDSHAKE_ERRORS):
+        sys.__excepthook__(kind, error, trace)
 
 
 def _start(loader: DataLoader) -> Iterator[_Fetched]:
