@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from configs.eg3d import eg3d
-from configs.panohead import panohead, panohead_256, panohead_debug, panohead_small
+from configs.panohead import (
+    afhq,
+    panohead,
+    panohead_256,
+    panohead_debug,
+    panohead_small,
+    panohead_small_128,
+    shapenet,
+)
 from dnnlib.config import ConfigError
 from dnnlib.config_paths import override
 from dnnlib.text import nearest
@@ -22,11 +30,19 @@ CONFIGS: dict[str, Callable[[], RunConfig]] = {
     "panohead": panohead,
     "panohead_256": panohead_256,
     "panohead_small": panohead_small,
+    "panohead_small_128": panohead_small_128,
     "panohead_debug": panohead_debug,
+    "afhq": afhq,
+    "shapenet": shapenet,
     "eg3d": eg3d,
 }
 # Other names for the same configurations.
-ALIASES: dict[str, str] = {"ffhq": "panohead", "debug": "panohead_debug"}
+ALIASES: dict[str, str] = {
+    "ffhq": "panohead",
+    "panohead_512": "panohead",
+    "small": "panohead_small",
+    "debug": "panohead_debug",
+}
 
 
 def resolve(name_or_path: str, assignments: Iterable[str] = ()) -> RunConfig:
@@ -34,8 +50,13 @@ def resolve(name_or_path: str, assignments: Iterable[str] = ()) -> RunConfig:
     return override(find(name_or_path), assignments)
 
 
+def canonical(name: str) -> str:
+    """What an alias stands for; anything else as it is."""
+    return ALIASES.get(name, name)
+
+
 def find(name_or_path: str) -> RunConfig:
-    name = ALIASES.get(name_or_path, name_or_path)
+    name = canonical(name_or_path)
     if name in CONFIGS:
         return CONFIGS[name]()
     if name.endswith(".json") or Path(name).exists():

@@ -1,36 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A run's configuration out of what a command line says: a configuration, flags, and assignments, in this order.
+"""A run's configuration out of what a command line says.
 
-Flags win over the configuration, `--set` wins over flags: a command that was pasted can be changed at its end.
+First the configuration that is named, then flags, then `--set`: a flag wins over the configuration, and `--set` over a
+flag, so that a pasted command can be changed at its end. A configuration that is named (not a file) takes the
+resolution of the data before flags apply.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from configs.flags import FLAGS
+from configs import CONFIGS, canonical, find
+from configs.flags import ALL
+from configs.resolution import fit_to_data
 from dnnlib.config import ConfigError, from_tree, to_tree
 from dnnlib.config_paths import assign, override
 from dnnlib.config_types import Model
+from dnnlib.console import get_logger
 from training.run_config import RunConfig
 
+log = get_logger(__name__)
 
-def assemble(base: RunConfig, flags: Mapping[str, str], assignments: Iterable[str] = ()) -> RunConfig:
-    """`flags` are texts by the names of the table."""
-    return override(with_flags(base, flags), assignments)
+
+def assemble(
+    cfg: str,
+    flags: Mapping[str, str],  # Texts, by the names of the table.
+    assignments: Iterable[str],
+    resolution_of: Callable[[RunConfig], int | None],  # Of the data that a configuration names, if any.
+) -> RunConfig:
+    """The configuration that a command line means."""
+    base, assignments = find(cfg), list(assignments)
+    config = override(with_flags(base, flags), assignments)
+    if canonical(cfg) in CONFIGS and (resolution := resolution_of(config)) is not None:
+        config = override(with_flags(fit_to_data(base, resolution), flags), assignments)
+    for flag in ALL:
+        if flag.name in flags and flag.ignored is not None:
+            log.warning(f"--{flag.name} has no effect: {flag.ignored}.")
+    return config
 
 
 def with_flags(config: RunConfig, flags: Mapping[str, str]) -> RunConfig:
+    """The configuration with what the flags say, in the order of the table."""
     tree, spec = to_tree(config), Model(RunConfig)
-    for flag in FLAGS:
+    for flag in ALL:
         if flag.name not in flags:
             continue
         text = flags[flag.name].strip()
-        given = f"--{flag.name}={text}"
         try:
             if isinstance(flag.sets, str):
                 assign(tree, spec, flag.sets, lambda leaf, text=text: leaf.parse(text))
-                continue
-            for path, value in flag.sets(text, tree).items():
-                assign(tree, spec, path, lambda leaf, value=value: value)
+            else:
+                for path, value in flag.sets(text, tree).items():
+                    assign(tree, spec, path, lambda leaf, value=value: value)
         except ValueError as error:
-            raise ConfigError(f"{given}: {error}") from None
+            raise ConfigError(f"--{flag.name}={text}: {error}") from None
     return from_tree(RunConfig, tree, " ".join(f"--{name}={text}" for name, text in flags.items()))

@@ -194,7 +194,7 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag("density_noise_fade_kimg", kimg("schedule.density_noise_nimg"), "length of the noise on densities"),
         Flag("neural_rendering_resolution_initial", "generator.renderer.resolution", "rays along a side at first"),
         Flag("neural_rendering_resolution_final", "schedule.raw_resolution", "rays along a side in the end, or none"),
-        Flag("neural_rendering_resolution_fade_kimg", kimg("schedule.raw_resolution_nimg"), "from the one to the other"),
+        Flag("neural_rendering_resolution_fade_kimg", kimg("schedule.raw_resolution_nimg"), "length of that ramp"),
     ),
     "Augmentation": (
         Flag("aug", one_of(AUGMENT_MODES), "noaug, fixed or ada (adaptive)"),

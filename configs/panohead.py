@@ -45,6 +45,52 @@ def panohead_small() -> RunConfig:
     )
 
 
+def panohead_small_128() -> RunConfig:
+    """PanoHead at 128 x 128, for one GPU: panohead_small with twice as many rays and a larger volume."""
+    return replace(
+        panohead_small(),
+        name="panohead_small_128",
+        **{
+            "generator.resolution": 128,
+            "generator.field.resolution": 128,
+            "generator.field.channels": 32,
+            "generator.renderer.resolution": 64,
+            "generator.renderer.num_coarse": 32,
+            "generator.renderer.num_fine": 32,
+            "generator.superresolution.in_resolution": 64,
+            "generator.superresolution.widths": (128, 64),
+            "generator.background_channel_base": 8192,
+            "generator.field.channel_base": 16384,
+            "generator.field.channel_max": 256,
+            "critic.channel_base": 16384,
+            "critic.channel_max": 256,
+            "loop.part": None,
+        },
+    )
+
+
+def afhq() -> RunConfig:
+    """PanoHead at 512 x 512 for faces of cats, as AFHQ has them: cameras turn about a point behind the face."""
+    return replace(panohead(), name="afhq", **{"generator.camera_pivot": (0.0, 0.0, -0.06)})
+
+
+def shapenet() -> RunConfig:
+    """PanoHead at 512 x 512 for objects before white, as in ShapeNet: nearer cameras, a larger box, more samples."""
+    return replace(
+        panohead(),
+        name="shapenet",
+        **{
+            "generator.field.box_size": 1.6,
+            "generator.renderer.near": 0.1,
+            "generator.renderer.far": 2.6,
+            "generator.renderer.num_coarse": 64,
+            "generator.renderer.num_fine": 64,
+            "generator.renderer.empty": "white",
+            "generator.camera_radius": 1.7,
+        },
+    )
+
+
 def panohead_debug() -> RunConfig:
     """PanoHead at 32 x 32 with a few thousand weights: seconds on a CPU, to see that everything works."""
     return replace(

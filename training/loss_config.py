@@ -48,3 +48,6 @@ class LossConfig(Config):
 
     style_mixing: float = Field(0.0, ge=0, le=1)
     """How often the later styles follow from a second latent code."""
+
+    label_noise: float = Field(0.0, ge=0)
+    """Noise on the cameras that critics are told, in standard deviations of the data set's labels."""

@@ -19,6 +19,8 @@ from training.data.config import DataConfig
 from training.ema_config import EmaConfig
 from training.loss_config import LossConfig
 from training.model_config import CriticConfig, GeneratorConfig
+from training.numerics_config import NumericsConfig
+from training.resume_config import ResumeConfig
 from training.schedule_config import ScheduleConfig
 
 CONFIG_FILENAME = "config.json"
@@ -69,6 +71,8 @@ class RunConfig(Config):
 
     loop: LoopConfig = LoopConfig()
 
+    resume: ResumeConfig = ResumeConfig()
+
     data: DataConfig = DataConfig()
 
     generator: GeneratorConfig = GeneratorConfig()
@@ -85,7 +89,15 @@ class RunConfig(Config):
 
     critic_adam: AdamConfig = AdamConfig(lr=0.002)
 
+    frozen_critic_layers: int = Field(0, ge=0)
+    """So many of the critic's first layers keep the weights they start with, for fine-tuning on little data."""
+
     ema: EmaConfig = EmaConfig()
+
+    numerics: NumericsConfig = NumericsConfig()
+
+    metrics: tuple[str, ...] = Field((), examples=[["fd1k_thumbs"]])
+    """What is measured at every save, by name; metrics/registry.py has the names."""
 
 
 SCHEMA_VERSION: int = RunConfig.model_fields["schema_version"].default
