@@ -16,7 +16,6 @@ from dnnlib.console import get_logger
 from dnnlib.progress import progress
 from torch_utils import distributed
 from torch_utils.replicas import broadcast_module
-from torch_utils.sampler import share
 from torch_utils.stats import Collector
 from training.augment.augmenter import Augmenter
 from training.augment.probability import Probability
@@ -29,8 +28,8 @@ from training.prior import Prior
 from training.run_config import RunConfig
 from training.run_folder import RunFolder
 from training.run_state import RunState, load_newest, save
-from training.schedules import step_values
-from training.step import Players, Step
+from training.schedules import passed, step_values
+from training.step import Players, Step, part_size
 from training.ticks import Ticks
 
 log = get_logger(__name__)
@@ -123,7 +122,6 @@ class Trainer:
             seed=config.seed,
             device=self.device,
         )
-        own = len(share(config.loop.batch, distributed.rank(), distributed.world_size()))
         return Step(
             players,
             objective,
@@ -131,7 +129,7 @@ class Trainer:
             self.state.stats,
             config.ema,
             batch=config.loop.batch,
-            part=min(config.loop.part or own, own),
+            part=part_size(config.loop, config.critic.group_size),
         )
 
 
@@ -153,11 +151,6 @@ def new_state(config: RunConfig, device: torch.device) -> RunState:
         adam(config.critic_adam, critic, config.loss.r1_every),
     )
     return RunState(players, Probability(config.augment, device), Collector(device))
-
-
-def passed(before: int, now: int, every: int) -> bool:
-    """Whether a multiple of `every` lies in (before, now]."""
-    return now // every > before // every
 
 
 def distributed_any(flag: bool, device: torch.device) -> bool:
