@@ -17,8 +17,10 @@ from training.adam_config import AdamConfig
 from training.augment.config import AugmentConfig
 from training.data.config import DataConfig
 from training.ema_config import EmaConfig
+from training.licence_config import LicenceConfig
 from training.loss_config import LossConfig
 from training.model_config import CriticConfig, GeneratorConfig
+from training.resume_config import ResumeConfig
 from training.schedule_config import ScheduleConfig
 
 CONFIG_FILENAME = "config.json"
@@ -86,6 +88,10 @@ class RunConfig(Config):
     critic_adam: AdamConfig = AdamConfig(lr=0.002)
 
     ema: EmaConfig = EmaConfig()
+
+    resume: ResumeConfig = ResumeConfig()
+
+    licence: LicenceConfig = LicenceConfig()
 
 
 SCHEMA_VERSION: int = RunConfig.model_fields["schema_version"].default

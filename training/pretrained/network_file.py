@@ -49,16 +49,6 @@ def load_networks(path: str | Path) -> dict[str, nn.Module]:
     return networks
 
 
-def load_state_dicts(path: str | Path) -> dict[str, dict[str, Tensor]]:
-    """The weights of all networks of the file by name, for networks that are there already."""
-    tensors, header = checkpoint.read(path)
-    check_header(path, header)
-    return {
-        name: {key.removeprefix(f"{name}."): x for key, x in tensors.items() if key.startswith(f"{name}.")}
-        for name in header["networks"]
-    }
-
-
 def check_header(path: str | Path, header: Mapping[str, Any]) -> None:
     if header.get("format") != _FORMAT or not isinstance(header.get("networks"), dict):
         raise CheckpointError(f"{path}: holds no networks, but {header.get('format', 'something unknown')!r}")
