@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a run takes its first weights from, if not from chance."""
+"""What a new run starts from, if not from nothing."""
 
 from pydantic import Field
 
@@ -7,13 +7,13 @@ from dnnlib.config import Config
 
 
 class ResumeConfig(Config):
-    """A new run that begins with trained weights. A run that goes on takes its own saves, whatever stands here."""
+    """Weights of another run. A run that was stopped needs none of this: it goes on from its own saves."""
 
-    source: str | None = Field(None, examples=["runs/00003-panohead"])
-    """A .safetensors or .pkl file, a run's folder, a URL or the name of a shipped model; null: fresh weights."""
+    source: str | None = Field(None, examples=["network.safetensors"])
+    """File, run folder, URL or shipped name to take weights from; null: fresh ones."""
 
     start_nimg: int = Field(0, ge=0)
-    """The image count that the run begins with; schedules are as far as it says."""
+    """The image count that the run begins with. Schedules and intervals follow it."""
 
     keep_ramps: bool = False
-    """Whether blur, swapping, the average and augmentation have their ramps all the same, as for fresh weights."""
+    """Whether blur and swapping begin anew, as in a fresh run. Else they are at their ends from the start."""

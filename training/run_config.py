@@ -71,6 +71,8 @@ class RunConfig(Config):
 
     loop: LoopConfig = LoopConfig()
 
+    resume: ResumeConfig = ResumeConfig()
+
     data: DataConfig = DataConfig()
 
     generator: GeneratorConfig = GeneratorConfig()
@@ -88,8 +90,6 @@ class RunConfig(Config):
     critic_adam: AdamConfig = AdamConfig(lr=0.002)
 
     ema: EmaConfig = EmaConfig()
-
-    resume: ResumeConfig = ResumeConfig()
 
     licence: LicenceConfig = LicenceConfig()
 

@@ -66,9 +66,7 @@ def save(state: RunState, folder: RunFolder, nimg: int, told: Mapping[str, Any],
     return distributed.gather_json(problem)[0]
 
 
-def _write(
-    state: RunState, folder: RunFolder, nimg: int, header: dict[str, Any], provenance: Mapping[str, Any]
-) -> str:
+def _write(state: RunState, folder: RunFolder, nimg: int, header: dict[str, Any], provenance: Mapping[str, Any]) -> str:
     try:
         network_file.save_networks(folder.networks(nimg), _networks(state.players), {**provenance, "nimg": nimg})
         header["networks_digest"] = checkpoint.read_header(folder.networks(nimg))["digest"]
@@ -123,7 +121,9 @@ def _read(folder: RunFolder, nimg: int) -> _Save:
     networks = checkpoint.read(folder.networks(nimg))
     network_file.check_header(folder.networks(nimg), networks.header)
     if checkpoint.read_header(folder.networks(nimg)).get("digest") != header.networks_digest:
-        raise CheckpointError(f"{folder.networks(nimg)}: are not the networks that {folder.state(nimg).name} belongs to")
+        raise CheckpointError(
+            f"{folder.networks(nimg)}: are not the networks that {folder.state(nimg).name} belongs to"
+        )
     return _Save(header, {**tensors, **networks.tensors})
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run says of itself every so many images: one line, and one row of stats.jsonl."""
 
+import json
 import time
 from collections.abc import Mapping
 from typing import final
@@ -13,7 +14,6 @@ from torch_utils import distributed
 from torch_utils.stats import Collector, Moments
 from training.data.loader import Loader
 from training.run_folder import RunFolder
-from training.stats_rows import append_row
 
 log = get_logger(__name__)
 
@@ -56,7 +56,8 @@ class Ticks:
             **extra,
             "stats": {name: _row(moment) for name, moment in moments.items()},
         }
-        append_row(self.folder.stats, row)
+        with open(self.folder.stats, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
         log.info(_line(row, moments))
 
 

@@ -32,9 +32,9 @@ from training.run_folder import RunFolder
 from training.run_state import RunState, load_newest, save
 from training.schedules import passed, step_values
 from training.starting_weights import load_weights, without_ramps
-from training.stats_rows import cut_rows
 from training.step import Players, Step, part_size
 from training.ticks import Ticks
+from training.watch import rows
 
 log = get_logger(__name__)
 
@@ -96,7 +96,7 @@ class Trainer:
         else:
             nimg, elapsed_s = self._begin_anew(), 0.0
         if distributed.is_main():
-            cut_rows(self.folder.stats, nimg)
+            rows.cut(self.folder.stats, nimg)
         return nimg, elapsed_s
 
     def _begin_anew(self) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from dnnlib.config import ConfigError, from_tree, to_tree
 from torch_utils import checkpoint
