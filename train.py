@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains a generator. `python train.py --help` says how."""
 
+# What takes time is imported after the signals are taken care of.
+from dnnlib.stop import exit_cleanly_on_stop
+
+if __name__ == "__main__":
+    exit_cleanly_on_stop()
+
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -11,10 +17,9 @@ from configs import find
 from configs.assemble import assemble
 from configs.flags import FLAGS
 from dnnlib.config import to_json
-from dnnlib.console import setup_logging
 from torch_utils import distributed
 from torch_utils.launch import launch
-from training.run_config import RunConfig, save_config
+from training.run_config import RunConfig
 from training.run_folder import RunFolder
 
 
@@ -72,11 +77,7 @@ def start(config: RunConfig, outdir: str | None, run: str | None, desc: str, gpu
 
         train(config, lambda: RunFolder(run) if run is not None else RunFolder.new_numbered(outdir, desc))
         return 0
-    setup_logging()
-    folder = RunFolder(run) if run is not None else RunFolder.new_numbered(outdir, desc)
-    folder.path.mkdir(parents=True, exist_ok=True)
-    save_config(config, folder.config)
-    return launch(gpus, [sys.executable, __file__, f"--run={folder.path}"])
+    return launch(gpus, [sys.executable, *sys.argv])
 
 
 if __name__ == "__main__":

@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several processes on this machine: what `--gpus N` starts is torchrun, with settings that work without a network."""
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def launch(num_procs: int, command: Sequence[str]) -> int:
     """Run `command` in `num_procs` processes under torchrun and return its exit code.
 
-    `command` is a whole command line, interpreter first. SIGINT and SIGTERM are passed on; torchrun then gives its
-    processes 30 s to end. When one process fails, torchrun ends the others and names it.
+    `command` is a whole command line, interpreter first. SIGINT and SIGTERM go to the processes themselves: they may
+    save, in their own time, and end with status 0, which torchrun then returns. When one process fails, torchrun ends
+    the others and names it.
     """
     if num_procs < 1:
         raise ValueError(f"{num_procs} processes cannot run anything: give at least 1.")
@@ -24,7 +27,7 @@ def launch(num_procs: int, command: Sequence[str]) -> int:
         env=environment(num_procs),
         start_new_session=True,
     )
-    previous = {number: signal.signal(number, lambda got, _: process.send_signal(got)) for number in _FORWARDED}
+    previous = {number: signal.signal(number, lambda got, _: _forward(process.pid, got)) for number in _FORWARDED}
     try:
         code = process.wait()
     finally:
@@ -45,3 +48,21 @@ def environment(num_procs: int) -> dict[str, str]:
 
 
 _FORWARDED = (signal.SIGINT, signal.SIGTERM)
+
+
+def _forward(torchrun: int, number: int) -> None:
+    # torchrun itself ends with an error when it gets a signal, whatever becomes of its processes.
+    for pid in _children(torchrun) or [torchrun]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _children(parent: int) -> list[int]:
+    """None where the operating system has no /proc to look in."""
+    children = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # Gone meanwhile.
+            after_name = stat.read_text().rpartition(")")[2].split()
+            if int(after_name[1]) == parent:
+                children.append(int(stat.parent.name))
+    return children

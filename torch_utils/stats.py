@@ -52,12 +52,24 @@ class Collector:
 
     def collect(self) -> dict[str, Moments]:
         """Moments over all ranks, by name in alphabetical order, and start anew. Every rank must call it."""
-        totals = self.state_dict()
+        totals = self._totals()
         self.sums = {}
         return {name: _moments(*sums) for name, sums in totals.items()}
 
-    def state_dict(self) -> dict[str, list[float]]:
-        """The sums over all ranks, for a checkpoint. Every rank must call it."""
+    def state_dict(self) -> list[dict[str, list[float]]]:
+        """The sums of every rank, for a checkpoint. Every rank must call it."""
+        rows = torch.stack(list(self.sums.values())).tolist() if self.sums else []
+        return distributed.gather_json(dict(zip(self.sums, rows, strict=True)))
+
+    def load_state_dict(self, state: list[dict[str, list[float]]]) -> None:
+        """Go on from a checkpoint, exactly where the number of ranks is the same; else the main rank takes all."""
+        if len(state) == distributed.world_size():
+            own = state[distributed.rank()]
+        else:
+            own = _added(state) if distributed.is_main() else {}
+        self.sums = {name: torch.tensor(sums, dtype=self.dtype, device=self.device) for name, sums in own.items()}
+
+    def _totals(self) -> dict[str, list[float]]:
         names = sorted(set().union(*distributed.gather_json(sorted(self.sums))))
         if not names:
             return {}
@@ -66,10 +78,13 @@ class Collector:
         distributed.sum_([totals])
         return dict(zip(names, totals.tolist(), strict=True))
 
-    def load_state_dict(self, state: dict[str, list[float]]) -> None:
-        """Go on from a checkpoint. The main rank takes the sums of all, so the number of ranks may have changed."""
-        own = state if distributed.is_main() else {}
-        self.sums = {name: torch.tensor(sums, dtype=self.dtype, device=self.device) for name, sums in own.items()}
+
+def _added(state: list[dict[str, list[float]]]) -> dict[str, list[float]]:
+    totals: dict[str, list[float]] = {}
+    for sums in state:
+        for name, own in sums.items():
+            totals[name] = [a + b for a, b in zip(totals.get(name, [0.0] * 4), own, strict=True)]
+    return totals
 
 
 def _moments(num: float, total: float, squares: float, num_nonfinite: float) -> Moments:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from training.augment.augmenter import Augmenter
 from training.blur import blur
+from training.conditions import split
 from training.discriminator import Discriminator
 from training.generator import Generator, Randomness
 from training.loss_config import LossConfig
@@ -91,8 +92,8 @@ class Objective:
     def generator_density(self, part: Part) -> tuple[Tensor, Reports]:
         """Volumes without needless roughness."""
         draw = self._draw("G density", part)
-        ws = styles(self.generator.mapping, draw.styles)
-        state = self.generator.field.prepare({"ws": ws}, self._randomness("G density", part).noise)
+        codes = {"ws": styles(self._mapping, draw.styles), **split(self._seen(draw)[0], self.generator.conditions)}
+        state = self.generator.field.prepare(codes, self._randomness("G density", part).noise)
         penalties = density_penalties(
             self.config.density_kind,
             lambda points: self.generator.field.query(state, points).density,
@@ -151,13 +152,10 @@ class Objective:
     def _generated(self, phase: str, part: Part) -> tuple[Draw, Tensor, Tensor | None, Rendering]:
         """Codes to pictures. The camera that is corrected and rendered is the true one, whatever styles follow."""
         draw = self._draw(phase, part)
-        G = self.generator
-        ws = styles(G.mapping, draw.styles)
-        ws_bcg = None if draw.background is None else styles(G.mapping, draw.background)
-        c, change = draw.c, None
-        if G.adaptation is not None:
-            c, change = G.adaptation(draw.styles.z, draw.c)
-        pictures = G.synthesis(
+        ws = styles(self._mapping, draw.styles)
+        ws_bcg = None if draw.background is None else styles(self._mapping, draw.background)
+        c, change = self._seen(draw)
+        pictures = self.generator.synthesis(
             ws,
             c,
             part.values.raw_resolution,
@@ -166,6 +164,19 @@ class Objective:
             density_noise=part.values.density_noise,
         )
         return draw, ws, change, pictures
+
+    def _seen(self, draw: Draw) -> tuple[Tensor, Tensor | None]:
+        """The conditions that pictures are rendered under, and by how much they differ from those that were drawn."""
+        if self.generator.adaptation is None:
+            return draw.c, None
+        return self.generator.adaptation(draw.styles.z, draw.c)
+
+    def _mapping(self, z: Tensor, c: Tensor) -> Tensor:
+        """Styles of (z, c) as the generator itself finds them when it is called."""
+        adaptation = self.generator.adaptation
+        if adaptation is not None and adaptation.precedes_mapping:
+            c, _ = adaptation(z, c)
+        return self.generator.mapping(z, c)
 
     def _draw(self, phase: str, part: Part) -> Draw:
         return self.prior.draw(

@@ -17,6 +17,7 @@ from training.adam_config import AdamConfig
 from training.augment.config import AugmentConfig
 from training.data.config import DataConfig
 from training.ema_config import EmaConfig
+from training.licence_config import LicenceConfig
 from training.loss_config import LossConfig
 from training.model_config import CriticConfig, GeneratorConfig
 from training.numerics_config import NumericsConfig
@@ -98,6 +99,7 @@ class RunConfig(Config):
 
     metrics: tuple[str, ...] = Field((), examples=[["fd1k_thumbs"]])
     """What is measured at every save, by name; metrics/registry.py has the names."""
+    licence: LicenceConfig = LicenceConfig()
 
 
 SCHEMA_VERSION: int = RunConfig.model_fields["schema_version"].default

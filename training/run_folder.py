@@ -11,11 +11,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import final
 
+from dnnlib.atomic import is_unfinished
 from dnnlib.console import get_logger
 
 log = get_logger(__name__)
 
 _NUMBERED = re.compile(r"(\d+)-")
+_NETWORKS = re.compile(r"networks-(\d{10})\.safetensors")
 _STATE = re.compile(r"state-(\d{10})\.safetensors")
 
 
@@ -57,6 +59,23 @@ class RunFolder:
         found = [int(match[1]) for match in map(_STATE.fullmatch, os.listdir(self.path)) if match]
         return sorted((nimg for nimg in found if self.networks(nimg).exists()), reverse=True)
 
+    def networks_without_state(self) -> list[int]:
+        """Image counts of networks that no run can go on from: users may keep them, and a save may be cut short."""
+        if not self.path.is_dir():
+            return []
+        found = [int(match[1]) for match in map(_NETWORKS.fullmatch, os.listdir(self.path)) if match]
+        return sorted(nimg for nimg in found if not self.state(nimg).exists())
+
+    def remove_unfinished(self) -> None:
+        """Removes what a killed process was writing. Only for who holds the lock of the folder."""
+        for name in filter(is_unfinished, os.listdir(self.path)):
+            (self.path / name).unlink(missing_ok=True)
+
+    def remove(self, nimg: int) -> None:
+        """Removes a save. The state goes first: what is left of a removal that is cut short then is no save."""
+        self.state(nimg).unlink(missing_ok=True)
+        self.networks(nimg).unlink(missing_ok=True)
+
     def set_aside(self, nimg: int, reason: str) -> None:
         """Renames a save that cannot be used, so that it is neither tried again nor lost."""
         for path in (self.state(nimg), self.networks(nimg)):
@@ -68,9 +87,7 @@ class RunFolder:
         """Removes saves beyond the last ones, except one for every so many images. Returns what went."""
         gone = superseded(self.saves(), keep_last, keep_every_nimg)
         for nimg in gone:
-            # The state first: what is left of a removal that is cut short then is no save.
-            self.state(nimg).unlink(missing_ok=True)
-            self.networks(nimg).unlink(missing_ok=True)
+            self.remove(nimg)
         return gone
 
 

@@ -36,3 +36,8 @@ def ramp(start: float, end: float, length_nimg: int, cur_nimg: int) -> float:
         return end
     share = cur_nimg / length_nimg
     return start * (1 - share) + end * share
+
+
+def passed(before: int, now: int, every: int) -> bool:
+    """Whether a multiple of `every` lies in (before, now]."""
+    return now // every > before // every

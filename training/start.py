@@ -7,7 +7,8 @@ import torch
 
 from dnnlib.console import get_logger, setup_logging
 from torch_utils import distributed
-from training.run_config import RunConfig, save_config
+from training.resume import opened
+from training.run_config import RunConfig
 from training.run_folder import RunFolder
 from training.trainer import Trainer
 
@@ -19,13 +20,11 @@ def train(config: RunConfig, choose_folder: Callable[[], RunFolder]) -> int:
     with distributed.session(device_of(config)) as device:
         chosen = str(choose_folder().path) if distributed.is_main() else ""
         folder = RunFolder(distributed.gather_json(chosen)[0])
-        if distributed.is_main():
-            folder.path.mkdir(parents=True, exist_ok=True)
-            save_config(config, folder.config)
-        setup_logging(folder.log if distributed.is_main() else None, rank=distributed.rank())
-        log.info(f"Run folder: {folder.path}")
-        log.info(f"To continue this run: python train.py --run={folder.path}")
-        return Trainer(config, folder, device).run()
+        with opened(folder, config):
+            setup_logging(folder.log if distributed.is_main() else None, rank=distributed.rank())
+            log.info(f"Run folder: {folder.path}")
+            log.info(f"To continue this run: python train.py --run={folder.path}")
+            return Trainer(config, folder, device).run()
 
 
 def device_of(config: RunConfig) -> torch.device:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from torch_utils import distributed
+from dnnlib.config import ConfigError
+from torch_utils import distributed, sampler
 from torch_utils.ema import ema_beta, update_ema_
 from torch_utils.stats import Collector
 from training.augment.probability import Probability
@@ -19,7 +20,8 @@ from training.discriminator import Discriminator
 from training.ema_config import EmaConfig
 from training.generator import Generator
 from training.objective import Objective, Part, Reports
-from training.schedules import StepValues
+from training.run_config import LoopConfig
+from training.schedules import StepValues, passed
 from training.types import Batch
 
 W_AVG_BETA = 0.998  # What is kept of the running means of styles and camera shifts in each step.
@@ -79,7 +81,8 @@ class Step:
         if number % config.r1_every == 0 and self.objective.has_r1:
             self._update(players.critic, players.critic_optimizer, parts, lambda part, share: self._r1(part, share, p))
 
-        self.augmentation.adjust_()
+        if passed(cur_nimg, cur_nimg + self.batch, self.augmentation.config.interval_nimg):
+            self.augmentation.adjust_()
         beta = ema_beta(self.batch, self.ema.half_life_nimg, cur_nimg + self.batch, self.ema.rampup)
         update_ema_(players.average, players.generator, beta)
 
@@ -166,3 +169,20 @@ class Step:
             self.stats.report(name, values)
             if name.startswith("scores/"):
                 self.stats.report(name.replace("scores", "signs"), values.sign())
+
+
+def part_size(config: LoopConfig, group_size: int) -> int:
+    """Images that are computed together. What cannot be split so is refused before a step is made."""
+    own = len(sampler.share(config.batch, distributed.rank(), distributed.world_size()))
+    part = own if config.part is None else config.part
+    if own % part:
+        raise ConfigError(
+            f"loop.part: {part} images are to be computed together, but a rank's share of the batch is {own}: set it to "
+            f"a divisor of {own}, or to null for the whole share"
+        )
+    if part % min(group_size, part):
+        raise ConfigError(
+            f"critic.group_size: the critic compares {group_size} images with each other, which does not divide the "
+            f"{part} that are computed together (loop.part): set it to a divisor of {part}"
+        )
+    return part

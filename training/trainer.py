@@ -4,36 +4,43 @@
 All ranks run it alike. Only the main rank writes. A run stops at its end, or after the step in which it is asked to.
 """
 
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, final
 
 import torch
 
+from dnnlib.config import ConfigError
 from dnnlib.console import get_logger
 from dnnlib.progress import progress
+from dnnlib.stop import stop_requests
 from torch_utils import distributed
+from torch_utils.agreement import StopAgreement
 from torch_utils.replicas import broadcast_module
-from torch_utils.sampler import share
 from torch_utils.stats import Collector
 from training.augment.augmenter import Augmenter
 from training.augment.probability import Probability
 from training.builder import build_critic, build_generator
 from training.data.dataset import open_dataset
+from training.data.fingerprint import fingerprint
 from training.data.loader import Loader
 from training.objective import Objective
 from training.optimizer import adam
 from training.prior import Prior
+from training.provenance import made_by, provenance
 from training.run_config import RunConfig
 from training.run_folder import RunFolder
 from training.run_state import RunState, load_newest, save
-from training.schedules import step_values
-from training.step import Players, Step
+from training.schedules import passed, step_values
+from training.starting_weights import load_weights, without_ramps
+from training.step import Players, Step, part_size
 from training.ticks import Ticks
+from training.watch import rows
 
 log = get_logger(__name__)
+
+
+class SaveError(OSError):
+    """The end of a run could not be written. What was saved before is as it was."""
 
 
 @final
@@ -41,51 +48,92 @@ class Trainer:
     """One run on one rank."""
 
     def __init__(self, config: RunConfig, folder: RunFolder, device: torch.device) -> None:
-        self.config = config
+        self.config = without_ramps(config)
         self.folder = folder
         self.device = device
         self.dataset = open_dataset(config.data, seed=config.seed)
-        self.state = new_state(config, device)
+        self.fingerprint = fingerprint(self.dataset)
+        self.state = new_state(self.config, device)
         self.step = self._step()
+        self.began_from: dict[str, Any] | None = None
 
     def run(self, after_save: Callable[[int], None] | None = None) -> int:
         """Trains to the end, or until it is stopped; gives the image count."""
         loop = self.config.loop
-        nimg, elapsed_s = self._resume()
-        with _stop_requests() as stop, self.loader(nimg) as loader, progress(loop.total_nimg, "images", "img") as bar:
-            bar.advance(nimg)
-            ticks = Ticks(self.folder, self.state.stats, loader, self.device, elapsed_s)
-            while nimg < loop.total_nimg and not distributed_any(stop.is_set(), self.device):
-                values = step_values(self.config.schedule, self.config.generator.renderer.resolution, nimg)
-                self.step(next(loader).to(self.device, non_blocking=True), nimg, values)
-                before, nimg = nimg, nimg + loop.batch
-                bar.advance(loop.batch)
-                if passed(before, nimg, loop.tick_nimg) or nimg >= loop.total_nimg:
-                    ticks.report(nimg, {"augment_p": self.state.augmentation.p.item()})
-                if passed(before, nimg, loop.snapshot_nimg) or nimg >= loop.total_nimg:
-                    self._save(nimg, ticks)
-                    if after_save is not None:
-                        after_save(nimg)
-            if stop.is_set() and nimg not in self.folder.saves():
-                self._save(nimg, ticks)
-                log.info(f"Stopped at {nimg} images and saved. The same command goes on from here.")
+        with stop_requests() as stop:
+            nimg, elapsed_s = self._begin()
+            agreed = StopAgreement()
+            with self.loader(nimg) as loader, progress(loop.total_nimg, "images", "img") as bar:
+                bar.advance(nimg)
+                ticks = Ticks(self.folder, self.state.stats, loader, self.device, elapsed_s)
+                is_stopped = False
+                while nimg < loop.total_nimg and not is_stopped:
+                    values = step_values(self.config.schedule, self.config.generator.renderer.resolution, nimg)
+                    self.step(next(loader).to(self.device, non_blocking=True), nimg, values)
+                    before, nimg = nimg, nimg + loop.batch
+                    bar.advance(loop.batch)
+                    if passed(before, nimg, loop.tick_nimg) or nimg >= loop.total_nimg:
+                        ticks.report(nimg, {"augment_p": self.state.augmentation.p.item()})
+                    is_stopped = agreed(stop.is_set())
+                    is_last = is_stopped or nimg >= loop.total_nimg
+                    if passed(before, nimg, loop.snapshot_nimg) or is_last:
+                        is_saved = self._save(nimg, ticks.elapsed_s, is_last)
+                        if is_saved and after_save is not None and not is_stopped:
+                            after_save(nimg)
+        if is_stopped:
+            log.info(f"Stopped at {nimg} images and saved. The same command goes on from here.")
         return nimg
 
-    def _resume(self) -> tuple[int, float]:
-        found = load_newest(self.state, self.folder)
-        if found is None:
-            broadcast_module(self.state.players.generator)
-            return 0, 0.0
-        nimg, told = found
-        log.info(f"Going on from image {nimg}.")
-        return nimg, told["elapsed_s"]
-
-    def _save(self, nimg: int, ticks: Ticks) -> None:
-        told = {"elapsed_s": ticks.elapsed_s}
-        provenance = {"run": self.folder.path.name, "data": self.config.data.img_data}
-        save(self.state, self.folder, nimg, told, provenance)
+    def _begin(self) -> tuple[int, float]:
+        """From the newest save, or from the first image."""
+        header = load_newest(self.state, self.folder, self.fingerprint)
+        if header is not None:
+            log.info(f"Going on from image {header.nimg}.")
+            if header.made_by != (now := made_by(self.config)):
+                log.info(f"Saved by {header.made_by}, now {now}: the same course to rounding, not to the bit.")
+            self.began_from = header.progress.began_from
+            nimg, elapsed_s = header.nimg, header.progress.elapsed_s
+        else:
+            nimg, elapsed_s = self._begin_anew(), 0.0
         if distributed.is_main():
+            rows.cut(self.folder.stats, nimg)
+        return nimg, elapsed_s
+
+    def _begin_anew(self) -> int:
+        resume, loop, players = self.config.resume, self.config.loop, self.state.players
+        if resume.start_nimg >= loop.total_nimg:
+            raise ConfigError(
+                f"resume.start_nimg: the run is to begin at {resume.start_nimg} images and to end at {loop.total_nimg}: "
+                "raise loop.total_nimg"
+            )
+        if resume.source is not None and distributed.is_main():
+            self.began_from = load_weights(players, resume.source)
+        for network in (players.generator, players.critic, players.average):
+            broadcast_module(network)
+        if resume.source is not None:
+            # From here on the run needs its source no more, which may change or go.
+            self._save(resume.start_nimg, elapsed_s=0.0, is_last=True)
+        return resume.start_nimg
+
+    def _save(self, nimg: int, elapsed_s: float, is_last: bool) -> bool:
+        """Without room a run goes on, and tries again at the next snapshot; at its end that is an error."""
+        told = {
+            "progress": {"elapsed_s": elapsed_s, "began_from": self.began_from},
+            "data": self.fingerprint,
+            "made_by": made_by(self.config),
+        }
+        origin = provenance(self.config, self.folder.path.name, self.fingerprint, elapsed_s, self.began_from)
+        problem = save(self.state, self.folder, nimg, told, origin)
+        if problem and is_last:
+            raise SaveError(
+                f"The run could not be saved at {nimg} images: {problem}. Its earlier saves are as they were: make room, "
+                "and the same command goes on from the newest."
+            )
+        if problem:
+            log.error(f"No save at {nimg} images: {problem}. The run goes on and tries again at the next snapshot.")
+        elif distributed.is_main():
             self.folder.prune(self.config.loop.keep_last, self.config.loop.keep_every_nimg)
+        return not problem
 
     def loader(self, nimg: int) -> Loader:
         """This rank's batches from an image count on."""
@@ -123,7 +171,6 @@ class Trainer:
             seed=config.seed,
             device=self.device,
         )
-        own = len(share(config.loop.batch, distributed.rank(), distributed.world_size()))
         return Step(
             players,
             objective,
@@ -131,7 +178,7 @@ class Trainer:
             self.state.stats,
             config.ema,
             batch=config.loop.batch,
-            part=min(config.loop.part or own, own),
+            part=part_size(config.loop, config.critic.group_size),
         )
 
 
@@ -153,35 +200,3 @@ def new_state(config: RunConfig, device: torch.device) -> RunState:
         adam(config.critic_adam, critic, config.loss.r1_every),
     )
     return RunState(players, Probability(config.augment, device), Collector(device))
-
-
-def passed(before: int, now: int, every: int) -> bool:
-    """Whether a multiple of `every` lies in (before, now]."""
-    return now // every > before // every
-
-
-def distributed_any(flag: bool, device: torch.device) -> bool:
-    """Whether it is true on any rank: all must stop after the same step."""
-    if distributed.world_size() == 1:
-        return flag
-    total = torch.tensor([int(flag)], device=device)
-    distributed.sum_([total])
-    return bool(total.item())
-
-
-@contextmanager
-def _stop_requests() -> Iterator[threading.Event]:
-    """Set by SIGTERM and Ctrl-C; a second Ctrl-C ends at once."""
-    asked = threading.Event()
-
-    def ask(number: int, frame: Any) -> None:
-        if asked.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        asked.set()
-
-    previous = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield asked
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

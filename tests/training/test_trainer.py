@@ -15,8 +15,8 @@ from training.data.synthetic.settings import SyntheticSettings
 from training.objective import interleaved
 from training.run_config import RunConfig
 from training.run_folder import RunFolder
-from training.schedules import step_values
-from training.trainer import Trainer, passed
+from training.schedules import passed, step_values
+from training.trainer import Trainer
 
 CPU = torch.device("cpu")
 EVERYTHING = (

@@ -12,6 +12,7 @@ Which one follows from the seed and the position too, and it is drawn by the sam
 """
 
 import itertools
+import os
 import signal
 import sys
 import threading
@@ -228,6 +229,9 @@ def _leave_the_end_to_parent(worker: int) -> None:
     # of the interrupt, and not of a batch that the parent was about to fetch (a thread of multiprocessing prints that
     # through the hook).
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # The parent's handler came along with the fork.
+    if hasattr(os, "setpgrp"):  # torchrun passes SIGTERM to the whole process group of a rank.
+        os.setpgrp()
     sys.excepthook = _print_unless_parent_left
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from dnnlib.config import ConfigError, from_tree, to_tree
 from torch_utils import checkpoint
@@ -47,16 +47,6 @@ def load_networks(path: str | Path) -> dict[str, nn.Module]:
         own = {key.removeprefix(f"{name}."): x for key, x in tensors.items() if key.startswith(f"{name}.")}
         networks[name] = construct(described(description, source), lambda _, own=own: own, source)
     return networks
-
-
-def load_state_dicts(path: str | Path) -> dict[str, dict[str, Tensor]]:
-    """The weights of all networks of the file by name, for networks that are there already."""
-    tensors, header = checkpoint.read(path)
-    check_header(path, header)
-    return {
-        name: {key.removeprefix(f"{name}."): x for key, x in tensors.items() if key.startswith(f"{name}.")}
-        for name in header["networks"]
-    }
 
 
 def check_header(path: str | Path, header: Mapping[str, Any]) -> None:
