@@ -1,44 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trains a generator. `python train.py --help` says how."""
+"""Trains a generator. `python train.py --help` says how; docs/training.md says more."""
 
-# What takes time is imported after the signals are taken care of.
-from dnnlib.stop import exit_cleanly_on_stop
-
-if __name__ == "__main__":
-    exit_cleanly_on_stop()
-
+import os
 import sys
-from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 import click
 
 from configs import find
 from configs.assemble import assemble
-from configs.flags import FLAGS
-from dnnlib.config import to_json
-from torch_utils import distributed
-from torch_utils.launch import launch
+from configs.command import GroupedCommand, table_options
+from dnnlib.config import ConfigError, to_json
+from dnnlib.console import get_logger, setup_logging
+from dnnlib.stop import exit_cleanly_on_stop
 from training.run_config import RunConfig
-from training.run_folder import RunFolder
+
+log = get_logger(__name__)
 
 
-def with_flags_of_the_table(command: Callable[..., Any]) -> Callable[..., Any]:
-    for flag in reversed(FLAGS):
-        option = click.option(*flag.spellings, flag.name.replace("-", "_"), metavar="VALUE", help=flag.meaning)
-        command = option(command)
-    return command
-
-
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--cfg", metavar="NAME|FILE|RUN", help="What to train: a name, a file, or a run's folder.")
-@click.option("--outdir", metavar="DIR", help="Make a new numbered run in this folder.")
-@click.option("--run", metavar="DIR", help="The folder of this run; if it has begun, it goes on.")
-@click.option("--desc", metavar="TEXT", help="What to call a numbered run.")
-@click.option("--gpus", type=click.IntRange(1, 1024), default=1, help="Processes on this machine.")
-@click.option("--set", "assignments", metavar="PATH=VALUE", multiple=True, help="Change one field; may be repeated.")
-@click.option("-n", "--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
-@with_flags_of_the_table
+@click.command(cls=GroupedCommand, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--cfg", metavar="NAME|FILE|RUN", help="what to train; `python -m configs` lists the names")
+@click.option("--outdir", metavar="DIR", help="make a new numbered run in this folder, 00000-NAME and so on")
+@click.option("--run", metavar="DIR", help="the folder of this run: the same command starts it and goes on with it")
+@click.option("--desc", metavar="TEXT", help="what to call a numbered run")
+@click.option("--gpus", type=click.IntRange(1, 1024), default=1, metavar="N", help="processes on this machine")
+@click.option("--set", "assignments", metavar="PATH=VALUE", multiple=True, help="change any field; may be repeated")
+@click.option("-n", "--dry-run", is_flag=True, help="check everything, print the configuration, write nothing")
+@click.option("--into", metavar="DIR", hidden=True)  # Given by a first process, which has checked and made the folder.
+@table_options
 def main(
     cfg: str | None,
     outdir: str | None,
@@ -47,37 +36,75 @@ def main(
     gpus: int,
     assignments: tuple[str, ...],
     dry_run: bool,
+    into: str | None,
     **flags: str | None,
 ) -> None:
-    """Trains a generator."""
+    """Trains a generator of heads that can be seen from all around.
+
+    \b
+    python train.py --cfg=panohead_small --run=runs/first --img_data=heads_img.zip --seg_data=heads_seg.zip
+    python train.py --run=runs/first                     go on with it
+    python train.py --cfg=ffhq --outdir=runs --gpus=8 --batch=32 --img_data=IMG.zip --seg_data=SEG.zip
+    python train.py --cfg=panohead --img_data=IMG.zip --seg_data=SEG.zip --dry-run
+    """  # noqa: D301, click takes the backspace as "keep these lines"
+    exit_cleanly_on_stop()
+    setup_logging(rank=int(os.environ.get("RANK", "0")))
     try:
-        config = configuration(cfg or run, flags, assignments)
+        if not dry_run and (outdir is None) == (run is None):
+            raise ConfigError("give --outdir=DIR for a new numbered run, or --run=DIR for one that can go on")
+        source = cfg or run
+        if source is None:
+            raise ConfigError("say what to train: --cfg=NAME, --cfg=FILE.json, or --run=DIR of a run that has begun")
+        if cfg is None and not Path(source).exists():
+            raise ConfigError(f"{source}: there is no run yet; say what to train in it, such as --cfg=panohead")
+        config = assemble(source, {name: text for name, text in flags.items() if text is not None}, assignments)
         if dry_run:
-            click.echo(to_json(config), nl=False)
-            return
-        if (outdir is None) == (run is None):
-            raise ValueError("give --outdir=DIR for a new numbered run, or --run=DIR for one that can go on")
-        sys.exit(start(config, outdir, run, desc or config.name, gpus))
+            plan(config, source, Path(run or outdir or "."), gpus)
+        else:
+            sys.exit(start(config, outdir, run or into, desc or config.name, gpus, is_checked=into is not None))
     except (ValueError, OSError) as error:
-        click.echo(f"Error: {error}", err=True)
+        log.error(str(error))
         sys.exit(2)
 
 
-def configuration(cfg: str | None, flags: dict[str, str | None], assignments: tuple[str, ...]) -> RunConfig:
-    if cfg is None:
-        raise ValueError("say what to train: --cfg=panohead, --cfg=FILE.json, or --run=DIR of a run that has begun")
-    given = {flag.name: flags[flag.name.replace("-", "_")] for flag in FLAGS}
-    return assemble(find(cfg), {name: text for name, text in given.items() if text is not None}, assignments)
-
-
-def start(config: RunConfig, outdir: str | None, run: str | None, desc: str, gpus: int) -> int:
+def start(config: RunConfig, outdir: str | None, run: str | None, desc: str, gpus: int, *, is_checked: bool) -> int:
     """In this process, or in `gpus` new ones."""
-    if gpus == 1 or distributed.world_size() > 1:
-        from training.start import train  # noqa: PLC0415
+    from torch_utils import distributed  # noqa: PLC0415 - help and mistakes need no torch
+    from torch_utils.launch import launch  # noqa: PLC0415
+    from training.run_folder import RunFolder  # noqa: PLC0415
+    from training.start import check, device_of, train  # noqa: PLC0415
 
-        train(config, lambda: RunFolder(run) if run is not None else RunFolder.new_numbered(outdir, desc))
+    place = Path(run or outdir)
+    if run is None and int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0")) > 0:
+        raise ConfigError("a numbered run (--outdir) would begin anew after every restart: name its folder with --run")
+
+    def choose_folder() -> RunFolder:
+        return RunFolder(run) if run is not None else RunFolder.new_numbered(outdir, desc)
+
+    if gpus == 1 or distributed.world_size() > 1:
+        train(config, choose_folder, place, is_checked=is_checked)
         return 0
-    return launch(gpus, [sys.executable, *sys.argv])
+    check(config, place, device_of(config), gpus)
+    return launch(gpus, [sys.executable, __file__, *sys.argv[1:], f"--into={choose_folder().path}"])
+
+
+def plan(config: RunConfig, source: str, place: Path, gpus: int) -> None:
+    """Says what would be done: the configuration on stdout, everything else on stderr."""
+    from training import plan as words  # noqa: PLC0415
+    from training.data.dataset import open_dataset  # noqa: PLC0415
+    from training.machine_facts import machine_facts  # noqa: PLC0415
+    from training.start import device_of, gather, predicted, report  # noqa: PLC0415
+    from training.step_memory import process_bytes  # noqa: PLC0415
+
+    click.echo(to_json(config), nl=False)
+    log.info(words.changed(config, find(source), source))
+    device = device_of(config)
+    machine, memory = machine_facts(device, gpus, place), predicted(config, gpus)
+    log.info(words.cost(config, memory, process_bytes(memory, device), machine))
+    facts = gather(config, machine, memory, device)
+    log.info(words.data(open_dataset(config.data, seed=config.seed), facts.data))
+    report(facts)
+    log.info("The run can start.")
 
 
 if __name__ == "__main__":

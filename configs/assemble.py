@@ -6,7 +6,7 @@ flag, so that a pasted command can be changed at its end. A configuration that i
 resolution of the data before flags apply.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from configs import CONFIGS, canonical, find
 from configs.flags import ALL
@@ -15,24 +15,22 @@ from dnnlib.config import ConfigError, from_tree, to_tree
 from dnnlib.config_paths import assign, override
 from dnnlib.config_types import Model
 from dnnlib.console import get_logger
+from training.data.dataset import open_dataset
 from training.run_config import RunConfig
 
 log = get_logger(__name__)
 
 
-def assemble(
-    cfg: str,
-    flags: Mapping[str, str],  # Texts, by the names of the table.
-    assignments: Iterable[str],
-    resolution_of: Callable[[RunConfig], int | None],  # Of the data that a configuration names, if any.
-) -> RunConfig:
-    """The configuration that a command line means."""
+def assemble(cfg: str, flags: Mapping[str, str], assignments: Iterable[str]) -> RunConfig:
+    """The configuration that a command line means. `flags` are texts by the keys of the table."""
     base, assignments = find(cfg), list(assignments)
     config = override(with_flags(base, flags), assignments)
-    if canonical(cfg) in CONFIGS and (resolution := resolution_of(config)) is not None:
-        config = override(with_flags(fit_to_data(base, resolution), flags), assignments)
+    if canonical(cfg) in CONFIGS and config.data.img_data is not None:
+        resolution = open_dataset(config.data, seed=config.seed).resolution
+        if resolution != base.generator.resolution:
+            config = override(with_flags(fit_to_data(base, resolution), flags), assignments)
     for flag in ALL:
-        if flag.name in flags and flag.ignored is not None:
+        if flag.key in flags and flag.ignored is not None:
             log.warning(f"--{flag.name} has no effect: {flag.ignored}.")
     return config
 
@@ -41,9 +39,9 @@ def with_flags(config: RunConfig, flags: Mapping[str, str]) -> RunConfig:
     """The configuration with what the flags say, in the order of the table."""
     tree, spec = to_tree(config), Model(RunConfig)
     for flag in ALL:
-        if flag.name not in flags:
+        if flag.key not in flags:
             continue
-        text = flags[flag.name].strip()
+        text = flags[flag.key].strip()
         try:
             if isinstance(flag.sets, str):
                 assign(tree, spec, flag.sets, lambda leaf, text=text: leaf.parse(text))

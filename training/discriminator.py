@@ -61,6 +61,16 @@ class Discriminator(nn.Module):
             x = x + self.mask_tower(mask)
         return self.head(x, c)
 
+    @property
+    def layers(self) -> list[nn.Module]:
+        """Layers that read pictures, from the first on, in the order in which they may be frozen."""
+        return [
+            layer
+            for block in self.tower.blocks
+            for layer in (block.from_image, block.conv0, block.conv1, block.skip)
+            if layer is not None
+        ]
+
     def _checked(self, pictures: Any, c: Any) -> tuple[dict[str, Tensor], Tensor | None]:
         """What this critic reads, in the type of its weights. What callers get wrong is told in a sentence."""
         keys = [CHANNEL[name] for name in self.config.inputs]

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from torch_utils import rng
 from training.augment.augmenter import Augmenter
 from training.blur import blur
 from training.conditions import split
@@ -64,6 +65,8 @@ class Objective:
         seed: int,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
+        label_std: Float[Tensor, " c_dim"]
+        | None = None,  # Of the data set's cameras, for noise on what critics are told.
     ) -> None:
         self.generator = generator
         self.critic = critic
@@ -73,6 +76,8 @@ class Objective:
         self.seed = seed
         self.device = device
         self.dtype = dtype
+        assert config.label_noise == 0 or label_std is not None, "label noise is in deviations of the labels"
+        self.label_noise = None if config.label_noise == 0 else config.label_noise * label_std.to(device)
 
     # ------------------------------------------------------------------------------------------------------------------
     # The phases.
@@ -196,12 +201,20 @@ class Objective:
     def _scores_of(self, pictures: Mapping[str, Tensor], c: Tensor, part: Part, p: Tensor, purpose: str) -> Tensor:
         index = part.indices.to(self.device)
         shown, conditions = self.augmenter(pictures, {"camera": c}, p=p, index=index, purpose=purpose)
+        c = self._with_noise(conditions["camera"], index, purpose)
         # The critic compares images i, i + n/g, i + 2 n/g, ...; so interleaved, these are neighbours in the batch, and
         # who is compared with whom does not depend on the size of the part.
         order = interleaved(len(c), self.critic.config.group_size).to(self.device)
         back = torch.argsort(order)
-        scores = self.critic({name: picture[order] for name, picture in shown.items()}, conditions["camera"][order])
+        scores = self.critic({name: picture[order] for name, picture in shown.items()}, c[order])
         return scores[back]
+
+    def _with_noise(self, c: Tensor, index: Tensor, purpose: str) -> Tensor:
+        """The deviation is that of the whole data set, so that it does not depend on how a batch is split."""
+        if self.label_noise is None:
+            return c
+        noise = rng.normal(self.seed, f"label noise/{purpose}", index, (c.shape[1],))
+        return c + (noise * self.label_noise).to(c.dtype)
 
     def _blurred(self, pictures: Mapping[str, Tensor], part: Part) -> dict[str, Tensor]:
         return dict(pictures) | {"image": self._blur(pictures["image"], part)}

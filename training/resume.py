@@ -25,6 +25,8 @@ MAY_CHANGE = (
     "name",
     "device",
     "licence",
+    "metrics",
+    "numerics",
     "loop.total_nimg",
     "loop.tick_nimg",
     "loop.snapshot_nimg",

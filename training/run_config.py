@@ -99,6 +99,7 @@ class RunConfig(Config):
 
     metrics: tuple[str, ...] = Field((), examples=[["fd1k_thumbs"]])
     """What is measured at every save, by name; metrics/registry.py has the names."""
+
     licence: LicenceConfig = LicenceConfig()
 
 

@@ -1,36 +1,117 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a configuration to a run: ranks connected, device chosen, folder agreed on, log opened, trainer started."""
+"""From a configuration to a run: checked, ranks connected, folder agreed on, log opened, trainer started."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
+from dnnlib.config import ConfigError
 from dnnlib.console import get_logger, setup_logging
 from torch_utils import distributed
+from training import numerics
+from training.builder import build_critic
+from training.data.dataset import open_dataset
+from training.data.facts import facts_of
+from training.machine_facts import MachineFacts, machine_facts
 from training.resume import opened
 from training.run_config import RunConfig
 from training.run_folder import RunFolder
+from training.start_checks import Facts, findings
+from training.step_memory import StepMemory, process_bytes, rough_bytes, step_memory
 from training.trainer import Trainer
 
 log = get_logger(__name__)
 
 
-def train(config: RunConfig, choose_folder: Callable[[], RunFolder]) -> int:
-    """Every rank must call it. The main rank chooses the folder; gives the image count at the end."""
+class StartError(ConfigError):
+    """A run that would go wrong. The message has every reason, with remedies."""
+
+
+def train(config: RunConfig, choose_folder: Callable[[], RunFolder], place: Path, *, is_checked: bool) -> int:
+    """Every rank must call it. The main rank checks and chooses the folder; gives the image count at the end."""
     with distributed.session(device_of(config)) as device:
-        chosen = str(choose_folder().path) if distributed.is_main() else ""
-        folder = RunFolder(distributed.gather_json(chosen)[0])
+        folder = _agreed(config, choose_folder, place, device, is_checked)
         with opened(folder, config):
             setup_logging(folder.log if distributed.is_main() else None, rank=distributed.rank())
             log.info(f"Run folder: {folder.path}")
-            log.info(f"To continue this run: python train.py --run={folder.path}")
+            log.info(f"To go on after a stop: python train.py --run={folder.path}{_gpus()}")
+            numerics.apply(config.numerics)
             return Trainer(config, folder, device).run()
+
+
+def check(config: RunConfig, place: Path, device: torch.device, num_ranks: int) -> None:
+    """Warns of what will go wrong, and refuses what will go wrong badly. `place` is where the run's folder is to be."""
+    machine = machine_facts(device, num_ranks, place)
+    has_begun = bool(RunFolder(place).saves())  # It fitted when it began.
+    is_small = machine.available_bytes is not None and rough_bytes(config, num_ranks) < machine.available_bytes / 4
+    memory = None if has_begun or is_small else predicted(config, num_ranks)
+    report(gather(config, machine, memory, device))
+
+
+def gather(config: RunConfig, machine: MachineFacts, memory: StepMemory | None, device: torch.device) -> Facts:
+    """All that the checks want to know."""
+    data = facts_of(open_dataset(config.data, seed=config.seed))
+    with torch.device("meta"):
+        critic = build_critic(config.critic, resolution=config.generator.resolution)
+    return Facts(
+        config,
+        data,
+        machine,
+        None if memory is None else process_bytes(memory, device),
+        0 if memory is None else memory.saved,
+        len(critic.layers),
+    )
+
+
+def report(facts: Facts) -> None:
+    """Logs what is found; refusals together are one StartError."""
+    found = findings(facts)
+    for finding in found:
+        if finding.severity == "warn":
+            log.warning(finding.text)
+    refused = [finding.text for finding in found if finding.severity == "refuse"]
+    if refused:
+        raise StartError("\n".join(refused))
+
+
+def predicted(config: RunConfig, num_ranks: int) -> StepMemory:
+    """Memory of one rank's step."""
+    share = max(config.loop.batch // num_ranks, 1)
+    part = min(config.loop.part or share, share)
+    group = min(config.critic.group_size, part)
+    # A part that cannot be cut into groups is refused by a check; here it is only to be no obstacle.
+    return step_memory(config, max(part // group * group, 1), is_split=part < share, num_ranks=num_ranks)
 
 
 def device_of(config: RunConfig) -> torch.device:
     """What `auto` means on this machine."""
     if config.device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("This PyTorch finds no GPU: use --device=cpu, or install one that does.")
+        raise ConfigError("This PyTorch finds no GPU: use --device=cpu, or install one that does.")
     if config.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(config.device)
+
+
+def _agreed(
+    config: RunConfig, choose_folder: Callable[[], RunFolder], place: Path, device: torch.device, is_checked: bool
+) -> RunFolder:
+    """The folder that the main rank chose; or, on every rank, the reason why there is none."""
+    told = {"path": "", "error": ""}
+    if distributed.is_main():
+        try:
+            if not is_checked:
+                check(config, place, device, distributed.world_size())
+            told["path"] = str(choose_folder().path)
+        except (ValueError, OSError) as error:
+            told["error"] = str(error)
+    told = distributed.gather_json(told)[0]
+    if told["error"]:
+        raise StartError(told["error"])
+    return RunFolder(told["path"])
+
+
+def _gpus() -> str:
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return f" --gpus={local}" if 1 < local == distributed.world_size() else ""

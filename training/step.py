@@ -55,6 +55,7 @@ class Step:
         *,
         batch: int,
         part: int,  # Images that are computed together; a divisor of every rank's share.
+        frozen_critic_layers: int = 0,
     ) -> None:
         self.players = players
         self.objective = objective
@@ -63,6 +64,8 @@ class Step:
         self.ema = ema
         self.batch = batch
         self.part = part
+        frozen = players.critic.layers[:frozen_critic_layers]
+        self._frozen = {id(parameter) for layer in frozen for parameter in layer.parameters()}
 
     def __call__(self, data: Batch, cur_nimg: int, values: StepValues) -> None:
         """`data` is this rank's share of the batch that begins with image `cur_nimg`."""
@@ -136,7 +139,8 @@ class Step:
         parts: list[tuple[Part, Batch]],
         accumulate: Callable[[Part, Batch], None],
     ) -> None:
-        module.requires_grad_(True)
+        for parameter in module.parameters():
+            parameter.requires_grad_(id(parameter) not in self._frozen)
         optimizer.zero_grad(set_to_none=True)
         for part, share in parts:
             accumulate(part, share)

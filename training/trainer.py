@@ -170,6 +170,7 @@ class Trainer:
             config.loss,
             seed=config.seed,
             device=self.device,
+            label_std=self.dataset.label_std,
         )
         return Step(
             players,
@@ -179,6 +180,7 @@ class Trainer:
             config.ema,
             batch=config.loop.batch,
             part=part_size(config.loop, config.critic.group_size),
+            frozen_critic_layers=config.frozen_critic_layers,
         )
 
 
