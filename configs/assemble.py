@@ -37,11 +37,12 @@ def assemble(cfg: str, flags: Mapping[str, str], assignments: Iterable[str]) -> 
 
 def with_flags(config: RunConfig, flags: Mapping[str, str]) -> RunConfig:
     """The configuration with what the flags say, in the order of the table."""
-    tree, spec = to_tree(config), Model(RunConfig)
+    tree, spec, given = to_tree(config), Model(RunConfig), []
     for flag in ALL:
         if flag.key not in flags:
             continue
         text = flags[flag.key].strip()
+        given.append(f"--{flag.name}={text}")
         try:
             if isinstance(flag.sets, str):
                 assign(tree, spec, flag.sets, lambda leaf, text=text: leaf.parse(text))
@@ -49,5 +50,5 @@ def with_flags(config: RunConfig, flags: Mapping[str, str]) -> RunConfig:
                 for path, value in flag.sets(text, tree).items():
                     assign(tree, spec, path, lambda leaf, value=value: value)
         except ValueError as error:
-            raise ConfigError(f"--{flag.name}={text}: {error}") from None
-    return from_tree(RunConfig, tree, " ".join(f"--{name}={text}" for name, text in flags.items()))
+            raise ConfigError(f"{given[-1]}: {error}") from None
+    return from_tree(RunConfig, tree, " ".join(given))

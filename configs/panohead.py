@@ -106,5 +106,5 @@ def panohead_debug() -> RunConfig:
             superresolution=SuperResolutionConfig(in_resolution=16, widths=(16, 8)),
             background_channel_base=256,
         ),
-        critic=CriticConfig(channel_base=512, channel_max=32),
+        critic=CriticConfig(channel_base=512, channel_max=32, group_size=2),
     )

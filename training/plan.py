@@ -33,7 +33,7 @@ def cost(config: RunConfig, memory: StepMemory, process_bytes: int, machine: Mac
             f"Predicted {where} of {ranks}: {format_bytes(process_bytes)} (networks and average "
             f"{format_bytes(memory.weights)}, optimizers {format_bytes(memory.moments)}, a step "
             f"{format_bytes(memory.peak)}){free}.",
-            f"A save takes {format_bytes(memory.saved)}.",
+            f"A save takes {format_bytes(memory.weights + memory.moments)}.",
         ]
     )
 

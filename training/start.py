@@ -11,7 +11,7 @@ from dnnlib.config import ConfigError
 from dnnlib.console import get_logger, setup_logging
 from torch_utils import distributed
 from training import numerics
-from training.builder import build_critic
+from training.builder import build_critic, build_generator
 from training.data.dataset import open_dataset
 from training.data.facts import facts_of
 from training.machine_facts import MachineFacts, machine_facts
@@ -19,7 +19,7 @@ from training.resume import opened
 from training.run_config import RunConfig
 from training.run_folder import RunFolder
 from training.start_checks import Facts, findings
-from training.step_memory import StepMemory, process_bytes, rough_bytes, step_memory
+from training.step_memory import StepMemory, process_bytes, rough_bytes, save_bytes, step_memory
 from training.trainer import Trainer
 
 log = get_logger(__name__)
@@ -54,13 +54,14 @@ def gather(config: RunConfig, machine: MachineFacts, memory: StepMemory | None, 
     """All that the checks want to know."""
     data = facts_of(open_dataset(config.data, seed=config.seed))
     with torch.device("meta"):
+        generator = build_generator(config.generator)
         critic = build_critic(config.critic, resolution=config.generator.resolution)
     return Facts(
         config,
         data,
         machine,
         None if memory is None else process_bytes(memory, device),
-        0 if memory is None else memory.saved,
+        save_bytes(generator, critic),
         len(critic.layers),
     )
 

@@ -209,7 +209,7 @@ def batches(facts: Facts) -> Iterator[Finding]:
     part = min(loop.part or share, share)
     if share % part:
         yield from _refuse(
-            f"{part} pictures at a time (--batch-gpu) do not divide the {share} of each process: choose one of "
+            f"{part} pictures at a time (--batch-gpu) do not divide the {share} of each process: choose "
             f"{_listed(n for n in range(1, share + 1) if share % n == 0 and n % group == 0) or share}"
         )
     elif part < group or part % group:

@@ -44,11 +44,6 @@ class StepMemory:
     def total(self) -> int:
         return self.weights + self.moments + self.peak
 
-    @property
-    def saved(self) -> int:
-        """Of one save."""
-        return self.weights + self.moments
-
 
 def step_memory(config: RunConfig, part: int, is_split: bool, num_ranks: int = 1) -> StepMemory:
     """Of one process that computes `part` images together, as all of its share or as one part of several."""
@@ -86,6 +81,12 @@ def process_bytes(memory: StepMemory, device: torch.device, base_bytes: int | No
     if device.type == "cuda":
         return kept + _CUDA_CONTEXT_BYTES
     return kept + (resident_bytes() if base_bytes is None else base_bytes)
+
+
+def save_bytes(generator: nn.Module, critic: nn.Module) -> int:
+    """Of one save on disk: both networks, the average, and two moments for every weight."""
+    G, D = _bytes(generator.parameters()), _bytes(critic.parameters())
+    return 2 * G + D + 2 * (G + D)
 
 
 def resident_bytes() -> int:
