@@ -25,7 +25,9 @@ log = get_logger(__name__)
 @click.option("--desc", metavar="TEXT", help="what to call a numbered run")
 @click.option("--gpus", type=click.IntRange(1, 1024), default=1, metavar="N", help="processes on this machine")
 @click.option("--set", "assignments", metavar="PATH=VALUE", multiple=True, help="change any field; may be repeated")
-@click.option("-n", "--dry-run", is_flag=True, help="check everything, print the configuration, write nothing")
+@click.option(
+    "-n", "--dry-run", "--dry_run", is_flag=True, help="check everything, print the configuration, write nothing"
+)
 @click.option("--into", metavar="DIR", hidden=True)  # Given by a first process, which has checked and made the folder.
 @table_options
 def main(

@@ -109,6 +109,8 @@ def _agreed(
             told["error"] = str(error)
     told = distributed.gather_json(told)[0]
     if told["error"]:
+        if not distributed.is_main():
+            raise SystemExit(2)  # The main rank says why.
         raise StartError(told["error"])
     return RunFolder(told["path"])
 

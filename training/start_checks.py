@@ -160,11 +160,6 @@ def depths(facts: Facts) -> Iterator[Finding]:
     near, far, half = generator.renderer.near, generator.renderer.far, generator.field.box_size / 2
     measured = facts.data.camera_radius
     radius = measured if measured == measured else generator.camera_radius  # noqa: PLR0124 - it may be no number
-    if near is not None and far is not None and near >= far:
-        yield from _refuse(
-            f"samples would begin at {near:g} and end at {far:g}: --ray_start must be less than --ray_end"
-        )
-        return
     if (far is not None and far <= radius - half) or (near is not None and near >= radius + half):
         yield from _refuse(
             f"samples from {near:g} to {far:g} miss the box around the head, which cameras at {radius:.2f} see from "

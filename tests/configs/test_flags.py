@@ -16,76 +16,16 @@ from training.run_config import RunConfig
 
 # The options of the published train.py that the command itself has.
 OF_THE_COMMAND = {"outdir", "cfg", "gpus", "desc", "dry-run"}
-PUBLISHED = [
-    "img_data",
-    "seg_data",
-    "batch",
-    "gamma",
-    "gamma_seg",
-    "cond",
-    "mirror",
-    "aug",
-    "resume",
-    "resume_kimg",
-    "freezed",
-    "p",
-    "target",
-    "batch-gpu",
-    "cbase",
-    "cmax",
-    "glr",
-    "dlr",
-    "map-depth",
-    "mbstd-group",
-    "metrics",
-    "kimg",
-    "tick",
-    "snap",
-    "seed",
-    "workers",
-    "nobench",
-    "neural_rendering_resolution_initial",
-    "neural_rendering_resolution_final",
-    "neural_rendering_resolution_fade_kimg",
-    "g_architecture",
-    "blur_fade_kimg",
-    "gen_pose_cond",
-    "c-scale",
-    "c-noise",
-    "gpc_reg_prob",
-    "gpc_reg_fade_kimg",
-    "disc_c_noise",
-    "sr_noise_mode",
-    "resume_blur",
-    "sr_num_fp16_res",
-    "g_num_fp16_res",
-    "d_num_fp16_res",
-    "sr_first_cutoff",
-    "sr_first_stopband",
-    "style_mixing_prob",
-    "sr-module",
-    "density_reg",
-    "density_reg_every",
-    "density_reg_p_dist",
-    "density_noise_fade_kimg",
-    "reg_type",
-    "decoder_lr_mul",
-    "decoder_activation",
-    "use_torgb_raw",
-    "use_background",
-    "bcg_reg_prob",
-    "disc_module",
-    "seg_resolution",
-    "seg_channels",
-    "triplane_size",
-    "triplane_depth",
-    "trans_reg",
-    "max_yaw",
-    "min_yaw",
-    "back_repeat",
-    "ray_start",
-    "ray_end",
-]
+PUBLISHED = """
+    img_data seg_data batch gamma gamma_seg cond mirror aug resume resume_kimg freezed p target batch-gpu cbase
+    cmax glr dlr map-depth mbstd-group metrics kimg tick snap seed workers nobench
+    neural_rendering_resolution_initial neural_rendering_resolution_final neural_rendering_resolution_fade_kimg
+    g_architecture blur_fade_kimg gen_pose_cond c-scale c-noise gpc_reg_prob gpc_reg_fade_kimg disc_c_noise
+    sr_noise_mode resume_blur sr_num_fp16_res g_num_fp16_res d_num_fp16_res sr_first_cutoff sr_first_stopband
+    style_mixing_prob sr-module density_reg density_reg_every density_reg_p_dist density_noise_fade_kimg reg_type
+    decoder_lr_mul decoder_activation use_torgb_raw use_background bcg_reg_prob disc_module seg_resolution
+    seg_channels triplane_size triplane_depth trans_reg max_yaw min_yaw back_repeat ray_start ray_end
+""".split()  # noqa: SIM905
 
 # Flag, text, and all that it changes in the configuration `panohead`.
 EFFECTS: list[tuple[str, str, dict[str, Any]]] = [

@@ -56,7 +56,6 @@ FIRING: list[tuple[str, str, str, Facts]] = [
     ("backs", "warn", "no head is seen from behind", facts(data={"back_share": 0.0})),
     ("views", "warn", "--gen_pose_cond=True", facts({"generator.mapping.camera_scale": 0.0})),
     ("views", "warn", "--gpc_reg_prob=0.7", facts({"schedule.swap_probability": 1.0})),
-    ("depths", "refuse", "--ray_start must be less", facts({"generator.renderer.near": 3.4})),
     ("depths", "refuse", "miss the box", facts({"generator.renderer.near": 0.1, "generator.renderer.far": 2.0})),
     ("depths", "refuse", "miss the box", facts(data={"camera_radius": 5.0})),
     ("depths", "warn", "leave out much", facts({"generator.renderer.far": 2.8})),
