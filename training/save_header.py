@@ -40,7 +40,7 @@ class SaveHeader(_Strict):
     """Everything of a save that is no tensor."""
 
     format: Literal["fullhead run state"]
-    schema_version: Literal[1]
+    schema_version: int = Field(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)
     nimg: int = Field(ge=0)
     networks_digest: str
     progress: Progress
