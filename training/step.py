@@ -181,8 +181,8 @@ def part_size(config: LoopConfig, group_size: int) -> int:
     part = own if config.part is None else config.part
     if own % part:
         raise ConfigError(
-            f"loop.part: {part} images are to be computed together, but a rank's share of the batch is {own}: set it to "
-            f"a divisor of {own}, or to null for the whole share"
+            f"loop.part: {part} images are to be computed together, but a rank's share of the batch is {own}: set it "
+            f"to a divisor of {own}, or to null for the whole share"
         )
     if part % min(group_size, part):
         raise ConfigError(

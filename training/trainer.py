@@ -103,8 +103,8 @@ class Trainer:
         resume, loop, players = self.config.resume, self.config.loop, self.state.players
         if resume.start_nimg >= loop.total_nimg:
             raise ConfigError(
-                f"resume.start_nimg: the run is to begin at {resume.start_nimg} images and to end at {loop.total_nimg}: "
-                "raise loop.total_nimg"
+                f"resume.start_nimg: the run is to begin at {resume.start_nimg} images and to end at {loop.total_nimg}"
+                ": raise loop.total_nimg"
             )
         if resume.source is not None and distributed.is_main():
             self.began_from = load_weights(players, resume.source)
@@ -126,8 +126,8 @@ class Trainer:
         problem = save(self.state, self.folder, nimg, told, origin)
         if problem and is_last:
             raise SaveError(
-                f"The run could not be saved at {nimg} images: {problem}. Its earlier saves are as they were: make room, "
-                "and the same command goes on from the newest."
+                f"The run could not be saved at {nimg} images: {problem}. Its earlier saves are as they were: make "
+                "room, and the same command goes on from the newest."
             )
         if problem:
             log.error(f"No save at {nimg} images: {problem}. The run goes on and tries again at the next snapshot.")
