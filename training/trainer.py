@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, final
 
 import torch
@@ -32,6 +33,8 @@ from training.run_state import RunState, load_newest, save
 from training.schedules import step_values
 from training.step import Players, Step
 from training.ticks import Ticks
+from training.watch.divergence import check_weights
+from training.watch.watch import Metrics, Watch
 
 log = get_logger(__name__)
 
@@ -40,10 +43,20 @@ log = get_logger(__name__)
 class Trainer:
     """One run on one rank."""
 
-    def __init__(self, config: RunConfig, folder: RunFolder, device: torch.device) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        folder: RunFolder,
+        device: torch.device,
+        *,
+        metrics: Metrics = MappingProxyType({}),
+        preset: RunConfig | None = None,  # What the configuration was made from, for the run's page.
+    ) -> None:
         self.config = config
         self.folder = folder
         self.device = device
+        self.metrics = metrics
+        self.preset = preset
         self.dataset = open_dataset(config.data, seed=config.seed)
         self.state = new_state(config, device)
         self.step = self._step()
@@ -52,18 +65,26 @@ class Trainer:
         """Trains to the end, or until it is stopped; gives the image count."""
         loop = self.config.loop
         nimg, elapsed_s = self._resume()
-        with _stop_requests() as stop, self.loader(nimg) as loader, progress(loop.total_nimg, "images", "img") as bar:
-            bar.advance(nimg)
-            ticks = Ticks(self.folder, self.state.stats, loader, self.device, elapsed_s)
+        with (
+            _stop_requests() as stop,
+            self.loader(nimg) as loader,
+            self._watch(nimg) as watch,
+            progress(loop.total_nimg, "images", "img", done_before=nimg) as bar,
+        ):
+            ticks = Ticks(
+                self.folder, self.state.stats, loader, self.device, start_nimg=nimg, elapsed_s=elapsed_s
+            )
             while nimg < loop.total_nimg and not distributed_any(stop.is_set(), self.device):
                 values = step_values(self.config.schedule, self.config.generator.renderer.resolution, nimg)
                 self.step(next(loader).to(self.device, non_blocking=True), nimg, values)
                 before, nimg = nimg, nimg + loop.batch
                 bar.advance(loop.batch)
                 if passed(before, nimg, loop.tick_nimg) or nimg >= loop.total_nimg:
-                    ticks.report(nimg, {"augment_p": self.state.augmentation.p.item()})
+                    watch.tick(ticks.report(nimg, {"augment_p": self.state.augmentation.p.item()}))
+                    self.step.divergence.check(nimg, loop.batch, self.folder.saves())
                 if passed(before, nimg, loop.snapshot_nimg) or nimg >= loop.total_nimg:
                     self._save(nimg, ticks)
+                    watch.snapshot(nimg)
                     if after_save is not None:
                         after_save(nimg)
             if stop.is_set() and nimg not in self.folder.saves():
@@ -81,11 +102,25 @@ class Trainer:
         return nimg, told["elapsed_s"]
 
     def _save(self, nimg: int, ticks: Ticks) -> None:
+        players = self.state.players
+        weights = {"G": players.generator, "D": players.critic, "G_ema": players.average}
+        check_weights(weights, nimg, self.folder.saves())
         told = {"elapsed_s": ticks.elapsed_s}
         provenance = {"run": self.folder.path.name, "data": self.config.data.img_data}
         save(self.state, self.folder, nimg, told, provenance)
         if distributed.is_main():
             self.folder.prune(self.config.loop.keep_last, self.config.loop.keep_every_nimg)
+
+    def _watch(self, nimg: int) -> Watch:
+        return Watch(
+            self.folder,
+            self.config,
+            self.dataset,
+            self.state.players.average,
+            start_nimg=nimg,
+            metrics=self.metrics,
+            preset=self.preset,
+        )
 
     def loader(self, nimg: int) -> Loader:
         """This rank's batches from an image count on."""
