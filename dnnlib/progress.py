@@ -93,9 +93,7 @@ class Progress(Generic[T]):
             self._display = None
 
 
-def describe(
-    done: int, total: int | None, elapsed_s: float, unit: str, is_last: bool, done_before: int = 0
-) -> str:
+def describe(done: int, total: int | None, elapsed_s: float, unit: str, is_last: bool, done_before: int = 0) -> str:
     """`120/1000 it (12%), 34 it/s, 26s left`, or `1000/1000 it (100%), 34 it/s, took 29s` at the end."""
     is_bytes = unit == "B"
     amounts = [format_bytes(n) if is_bytes else str(n) for n in (done, total) if n is not None]

@@ -47,7 +47,7 @@ class Scale(NamedTuple):
 
 
 def line_chart(curves: Sequence[Points], *, name: str, limits: Sequence[float] = (), may_be_log: bool = False) -> str:
-    """One SVG element. `limits` are drawn as dashed lines where they are near the curves. `name` is for who cannot see."""
+    """One SVG element. `limits` are dashed lines where they are near the curves. `name` is for who cannot see."""
     points = [point for curve in curves for point in curve]
     assert points, "a chart needs a point"
     x = linear_scale(min(0.0, *(p.x for p in points)), max(p.x for p in points))
@@ -97,12 +97,12 @@ def value_scale(points: Points, may_be_log: bool) -> Scale:
 def linear_scale(low: float, high: float) -> Scale:
     """A little beyond the values, with three to six round ticks."""
     if high - low <= 1e-9 * max(abs(low), abs(high), 1e-9):
-        margin = abs(high) / 2 or 1.0
-        low, high = low - margin, high + margin
+        margin = abs(high) / 2
+        low, high = (low - margin, high + margin) if margin > 0 else (0.0, 1.0)
     step = 10.0 ** math.floor(math.log10((high - low) / 3))
     step *= next(factor for factor in (5, 2, 1) if (high - low) / (factor * step) >= 3)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    ticks = tuple(round(i * step, 12) for i in range(first, last + 1))
+    ticks = tuple(float(f"{i * step:.10g}") for i in range(first, last + 1))
     return Scale(low, high, ticks)
 
 

@@ -71,9 +71,7 @@ class Trainer:
             self._watch(nimg) as watch,
             progress(loop.total_nimg, "images", "img", done_before=nimg) as bar,
         ):
-            ticks = Ticks(
-                self.folder, self.state.stats, loader, self.device, start_nimg=nimg, elapsed_s=elapsed_s
-            )
+            ticks = Ticks(self.folder, self.state.stats, loader, self.device, start_nimg=nimg, elapsed_s=elapsed_s)
             while nimg < loop.total_nimg and not distributed_any(stop.is_set(), self.device):
                 values = step_values(self.config.schedule, self.config.generator.renderer.resolution, nimg)
                 self.step(next(loader).to(self.device, non_blocking=True), nimg, values)

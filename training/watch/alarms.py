@@ -13,12 +13,12 @@ class Alarm(NamedTuple):
 
     value: str
     title: str
-    below: float | None
-    above: float | None
-    after_nimg: int  # Not judged before.
-    over_nimg: int  # The mean over about so many images is judged.
     says: str
     helps: str
+    below: float | None = None
+    above: float | None = None
+    after_nimg: int = 0  # Not judged before.
+    over_nimg: int = 0  # The mean over about so many images is judged.
 
     def is_outside(self, value: float) -> bool:
         """Whether it sounds."""
@@ -34,154 +34,171 @@ class Alarm(NamedTuple):
         return f"{self.title} is {value:.3g} ({self.limit}). {self.says} What usually helps: {self.helps}"
 
 
-def _low(value: str, title: str, below: float, after: int, over: int, says: str, helps: str) -> Alarm:
-    return Alarm(value, title, below, None, after, over, says, helps)
-
-
-def _high(value: str, title: str, above: float, after: int, over: int, says: str, helps: str) -> Alarm:
-    return Alarm(value, title, None, above, after, over, says, helps)
-
-
 ALARMS: tuple[Alarm, ...] = (
-    _high(
+    Alarm(
         "nonfinite_losses",
         "Number of losses that were not finite",
-        *(0, 0, 0),
         "A step went wrong. If it happens again, the run will stop.",
         "lower learning rates or a larger loss.gamma.",
+        above=0.0,
     ),
-    _high(
+    Alarm(
         "G/nonfinite_gradients",
         "Share of the generator's gradients that were not finite",
-        *(0, 0, 0),
         "They were replaced, so the run goes on; a share that stays spoils the weights.",
         "a lower generator_adam.lr; full precision; a look at the pictures for saturated colours.",
+        above=0.0,
     ),
-    _high(
+    Alarm(
         "D/nonfinite_gradients",
         "Share of the critic's gradients that were not finite",
-        *(0, 0, 0),
         "They were replaced, so the run goes on; a share that stays spoils the weights.",
         "a lower critic_adam.lr; a larger loss.gamma; full precision.",
+        above=0.0,
     ),
-    _high(
+    Alarm(
         "G/gradient_growth",
         "The generator's gradient norm, as a multiple of the usual one,",
-        *(100, 1_000, 0),
         "Its gradients grow suddenly: the run is about to diverge.",
         "a lower generator_adam.lr; a larger loss.gamma, which keeps the critic's slopes small.",
+        above=100.0,
+        after_nimg=1_000,
     ),
-    _high(
+    Alarm(
         "D/gradient_growth",
         "The critic's gradient norm, as a multiple of the usual one,",
-        *(100, 1_000, 0),
         "Its gradients grow suddenly: the run is about to diverge.",
         "a lower critic_adam.lr; a larger loss.gamma; a look for damaged pictures in the data.",
+        above=100.0,
+        after_nimg=1_000,
     ),
-    _low(
+    Alarm(
         "G/gradient_norm",
         "The generator's gradient norm",
-        *(1e-7, 1_000, 20_000),
         "The generator learns nothing: no slope of the critic reaches it.",
         "a look at the opacity, since an empty picture has no gradients; a smaller loss.gamma; a new start.",
+        below=1e-7,
+        after_nimg=1_000,
+        over_nimg=20_000,
     ),
-    _low(
+    Alarm(
         "D/gradient_norm",
         "The critic's gradient norm",
-        *(1e-7, 1_000, 20_000),
         "The critic learns nothing: its scores are saturated, or always the same.",
         "a lower critic_adam.lr and a new start from the last good save.",
+        below=1e-7,
+        after_nimg=1_000,
+        over_nimg=20_000,
     ),
-    _high(
+    Alarm(
         "signs/real",
         "Mean sign of the scores of real images",
-        *(0.95, 20_000, 20_000),
         "The critic is sure of almost every real image: it begins to know them by heart.",
         "augment.mode=adaptive; data.mirror; more data; a larger loss.gamma.",
+        above=0.95,
+        after_nimg=20_000,
+        over_nimg=20_000,
     ),
-    _low(
+    Alarm(
         "signs/real",
         "Mean sign of the scores of real images",
-        *(-0.5, 20_000, 20_000),
         "The critic takes most real images for generated ones: it has lost the thread.",
         "a lower critic_adam.lr; a smaller loss.gamma; a look at reals.png, whether data and labels are right.",
+        below=-0.5,
+        after_nimg=20_000,
+        over_nimg=20_000,
     ),
-    _high(
+    Alarm(
         "signs/fake",
         "Mean sign of the scores of generated images",
-        *(0.5, 20_000, 20_000),
         "The critic takes most generated images for real ones: the generator has found a gap.",
         "a smaller loss.gamma; less augmentation; a look at the pictures for what fools it.",
+        above=0.5,
+        after_nimg=20_000,
+        over_nimg=20_000,
     ),
-    _high(
+    Alarm(
         "score_gap",
         "Score of real less that of generated images",
-        *(30, 20_000, 20_000),
         "The critic wins by far, and the generator learns little from it.",
         "a larger loss.gamma; a lower critic_adam.lr; a longer schedule.blur_nimg.",
+        above=30.0,
+        after_nimg=20_000,
+        over_nimg=20_000,
     ),
-    _high(
+    Alarm(
         "augment_p",
         "The probability of augmentation",
-        *(0.8, 20_000, 0),
         "So much augmentation shows in the generated pictures, and it means that there is too little data.",
         "more data; data.mirror; a larger loss.gamma; a smaller network.",
+        above=0.8,
+        after_nimg=20_000,
     ),
-    _high(
+    Alarm(
         "camera_shift",
         "The learned camera shift (world units)",
-        *(0.25, 2_000, 5_000),
         "Cameras are moved by more than a third of a picture: the shift has become a second pose.",
         "a larger loss.shift; a check of the labels with `dataset_tool.py cameras`.",
+        above=0.25,
+        after_nimg=2_000,
+        over_nimg=5_000,
     ),
-    _high(
+    Alarm(
         "data_wait",
         "The share of time spent waiting for data",
-        *(0.25, 2_000, 20_000),
         "Training is slowed down by reading images.",
         "more data.workers; images packed uncompressed and at the right size by `dataset_tool.py pack`.",
+        above=0.25,
+        after_nimg=2_000,
+        over_nimg=20_000,
     ),
-    _low(
+    Alarm(
         "health/contrast",
         "The contrast of generated pictures",
-        *(0.1, 50_000, 0),
         "Pictures are of almost one colour.",
         "a look at reals.png; a smaller loss.gamma; a new start with another seed.",
+        below=0.1,
+        after_nimg=50_000,
     ),
-    _low(
+    Alarm(
         "health/diversity",
         "The diversity of generated pictures",
-        *(0.15, 20_000, 0),
         "All latents give almost the same picture: the modes have collapsed.",
         "going back to an earlier save; a larger loss.gamma; adaptive augmentation; a larger critic.group_size.",
+        below=0.15,
+        after_nimg=20_000,
     ),
-    _low(
+    Alarm(
         "health/relief",
         "The relief of the heads (depth, in picture widths)",
-        *(0.03, 50_000, 0),
         "Heads are flat cards.",
         "true and varied camera labels; the critic seeing them; loss.density above 0; a longer schedule.swap_nimg.",
+        below=0.03,
+        after_nimg=50_000,
     ),
-    _low(
+    Alarm(
         "health/opacity",
         "The share of the pictures that heads cover",
-        *(0.05, 20_000, 0),
         "Volumes are almost empty, and the background paints the picture.",
         "a larger loss.background_swap; masks in the critic's inputs; a look at reals_masks.png.",
+        below=0.05,
+        after_nimg=20_000,
     ),
-    _high(
+    Alarm(
         "health/opacity",
         "The share of the pictures that heads cover",
-        *(0.95, 20_000, 0),
         "Volumes fill the picture: the background has become part of the head.",
         "masks in the critic's inputs and a larger loss.gamma_mask; a look at reals_masks.png.",
+        above=0.95,
+        after_nimg=20_000,
     ),
-    _high(
+    Alarm(
         "health/mirrored_face",
         "The likeness of the back to the mirrored front",
-        *(0.6, 50_000, 0),
         "There is a face on the back of the heads.",
         "more back views (data.selection); styles that follow less from the camera (a longer schedule.swap_nimg); "
         "a field of depth above 1.",
+        above=0.6,
+        after_nimg=50_000,
     ),
 )

@@ -58,9 +58,10 @@ def check_weights(modules: Mapping[str, nn.Module], nimg: int, saves: Sequence[i
 
 
 def _advice(saves: Sequence[int]) -> str:
-    kept = f"The save at image {saves[0]} is whole" if saves else "There is no earlier save"
-    again = f"repeats the run exactly from image {saves[0] if saves else 0}"
+    again = saves[0] if saves else 0
+    kept = f"The save at image {again} is whole" if saves else "There is no earlier save"
     return (
-        f"Nothing was saved since. {kept}: the same command {again}. It will end the same way unless something changes: "
-        "lower generator_adam.lr and critic_adam.lr, or raise loss.gamma, in a new run with --resume."
+        f"Nothing was saved since. {kept}: the same command repeats the run exactly from image {again}. "
+        "To end differently it needs a change, in a new run that begins with this one's weights (--resume): lower "
+        "generator_adam.lr and critic_adam.lr, or a larger loss.gamma."
     )

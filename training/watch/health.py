@@ -6,7 +6,6 @@ after the number was back. Early images are not judged: most numbers need some t
 """
 
 import math
-from collections.abc import Mapping
 from typing import NamedTuple, final
 
 from training.watch.alarms import ALARMS, Alarm
@@ -14,7 +13,7 @@ from training.watch.divergence import LOSSES
 from training.watch.history import numbers
 from training.watch.rows import Row
 
-_NORMAL_OVER_NIMG = 100_000  # What a gradient norm is compared with: its usual value over so many images.
+_NORMAL_OVER_NIMG = 100_000.0  # What a gradient norm is compared with: its usual value over so many images.
 
 
 class Judged(NamedTuple):
@@ -81,7 +80,7 @@ class Health:
         return math.exp(-images / over_nimg) if over_nimg > 0 else 0.0
 
 
-def watched(row: Row) -> Mapping[str, float]:
+def watched(row: Row) -> dict[str, float]:
     """The numbers of a row, and those that are made of them."""
     values = dict(numbers(row))
     statistics = row.get("stats", {})
@@ -90,5 +89,6 @@ def watched(row: Row) -> Mapping[str, float]:
     if "scores/real" in values and "scores/fake" in values:
         values["score_gap"] = values["scores/real"] - values["scores/fake"]
     if statistics:
-        values["nonfinite_losses"] = sum(statistics.get(name, {}).get("num_nonfinite", 0) for name in LOSSES)
+        count = sum(statistics.get(name, {}).get("num_nonfinite", 0) for name in LOSSES)
+        values["nonfinite_losses"] = float(count)
     return values

@@ -33,6 +33,11 @@ class Curve:
         self.last = math.nan
         self._stretch = 1  # Values per point.
 
+    def recent(self, num_points: int = 8) -> float:
+        """Mean over the last points."""
+        points = self.points[-num_points:]
+        return sum(p.mean * p.count for p in points) / sum(p.count for p in points)
+
     def add(self, nimg: int, value: float) -> None:
         self.last = value
         point = Point(nimg, value, value, value, 1)

@@ -63,7 +63,7 @@ def _head(facts: Facts) -> str:
     share = min(history.nimg / total, 1.0)
     shown = {"images": f"{history.nimg:,}", "of": f"{total:,}", "done": f"{100 * share:.1f} %"}
     shown["time"] = format_duration(history.elapsed_s)
-    if "images_per_s" in history.curves and (rate := history.curves["images_per_s"].last) > 0:
+    if "images_per_s" in history.curves and (rate := history.curves["images_per_s"].recent()) > 0:
         shown["images per second"] = f"{rate:.3g}"
         if history.nimg < total and facts.ended is None:
             shown["left"] = format_duration((total - history.nimg) / rate)
@@ -119,7 +119,8 @@ def _pictures(folder: Path, nimg: int) -> str:
         "codes are the same at every snapshot, and styles are mapped under the front camera."
     )
     return (
-        f'<p class="muted">{words}</p><div class="pictures">{"".join(top)}{"".join(others)}</div>'
+        f'<p class="muted">{words}</p><div class="pictures">{"".join(top)}</div>'
+        f'<div class="pictures three">{"".join(others)}</div>'
         f'<h2>From the first to the latest</h2><div class="pictures earlier">{"".join(earlier)}</div>'
     )
 

@@ -3,7 +3,7 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
 
 from dnnlib.drawing import RGBPicture, contact_sheet
@@ -15,7 +15,7 @@ from training.watch.views import AZIMUTHS_DEG, Views
 KINDS = ("image", "raw", "depth", "mask")
 MAX_CELL = 256  # Larger pictures are shown smaller, so that a long run with large pictures does not fill the disk.
 _MIN_CELL = 64
-_REAL_COLUMNS, _REAL_ROWS = 8, 4
+_REAL_COLUMNS, _REAL_ROWS = 8, 6
 _MAX_CANDIDATES = 20_000
 _DARKEST = 0.15  # Of foreground depth, so that it is told from the background, which is black.
 
@@ -64,7 +64,7 @@ def near_is_bright(
 def real_sheets(dataset: ImageDataset, *, seed: int) -> dict[str, RGBPicture]:
     """Pictures of the data set from all around, with their azimuths; and their masks, if it has masks."""
     shown: list[Item] = []
-    for item in around(dataset, _REAL_COLUMNS * _REAL_ROWS, seed=seed):
+    for item in around(dataset.labels, dataset.weights, _REAL_COLUMNS * _REAL_ROWS, seed=seed):
         try:
             shown.append(dataset[item])
         except DataError:
@@ -78,15 +78,14 @@ def real_sheets(dataset: ImageDataset, *, seed: int) -> dict[str, RGBPicture]:
     return {name: contact_sheet(each, _REAL_COLUMNS, labels, cell) for name, each in pictures.items()}
 
 
-def around(dataset: ImageDataset, count: int, *, seed: int) -> list[int]:
+def around(
+    labels: Float[Tensor, "items 25"], weights: Float64[np.ndarray, " items"], count: int, *, seed: int
+) -> list[int]:
     """Items that are drawn in training, spread over the azimuths and in their order."""
-    drawable = np.flatnonzero(dataset.weights > 0)
-    some = np.random.default_rng(seed).permutation(drawable)[:_MAX_CANDIDATES]
-    if dataset.labels is None:
-        return some[:count].tolist()
-    labels = dataset.labels[torch.from_numpy(some)]
-    known = labels.isfinite().all(dim=1).numpy()
-    some, azimuth_rad = some[known], view_angles(camera_from_label(labels[torch.from_numpy(known)])).azimuth_rad.numpy()
+    some = np.random.default_rng(seed).permutation(np.flatnonzero(weights > 0))[:_MAX_CANDIDATES]
+    known = labels[torch.from_numpy(some)].isfinite().all(dim=1).numpy()
+    some = some[known]
+    azimuth_rad = view_angles(camera_from_label(labels[torch.from_numpy(some)])).azimuth_rad.numpy()
     chosen: list[int] = []
     free = np.ones(len(some), dtype=bool)
     for wanted_rad in np.linspace(-np.pi, np.pi, count, endpoint=False)[: len(some)]:
@@ -94,7 +93,7 @@ def around(dataset: ImageDataset, count: int, *, seed: int) -> list[int]:
         nearest = int(np.where(free, distance, np.inf).argmin())
         free[nearest] = False
         chosen.append(nearest)
-    return some[sorted(chosen, key=lambda i: azimuth_rad[i])].tolist()
+    return [int(some[i]) for i in sorted(chosen, key=lambda i: azimuth_rad[i])]
 
 
 def _azimuth_text(label: Tensor | None) -> str:

@@ -43,9 +43,9 @@ Metrics = Mapping[str, Callable[[Generator, int], float]]
 class Watch:
     """One run, watched. Every rank has one and calls it alike; the main one renders and writes.
 
-        with Watch(...) as watch:     pictures of how things are, unless there are some
-            watch.tick(row)
-            watch.snapshot(nimg)
+    with Watch(...) as watch:     pictures of how things are, unless there are some
+        watch.tick(row)
+        watch.snapshot(nimg)
     """
 
     def __init__(
