@@ -149,8 +149,8 @@ class Step:
         """What is not finite would stay in the optimizer for ever. It is counted, and reported at the next tick."""
         norms = torch.stack(torch._foreach_norm(gradients))
         self.stats.report(f"{player}/gradient_norm", norms.square().sum().sqrt())
-        num_nonfinite = torch.stack([(~gradient.isfinite()).sum() for gradient in gradients]).sum()
-        self.stats.report(f"{player}/nonfinite_gradients", num_nonfinite / sum(x.numel() for x in gradients))
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        self.stats.report(f"{player}/nonfinite_gradients", (~flat.isfinite()).sum() / flat.numel())
         for gradient in gradients:
             torch.nan_to_num(gradient, nan=0.0, posinf=1e5, neginf=-1e5, out=gradient)
 

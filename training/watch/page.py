@@ -148,7 +148,7 @@ def _continuation(folder: Path) -> str:
     run = html.escape(str(folder))
     return (
         "<p>The command that started the run continues it from its newest save. So does this one, in the folder of the "
-        f"code:</p><pre>python train.py --cfg={run}/config.json --run={run}</pre>"
+        f"code:</p><pre>python train.py --run={run}</pre>"
     )
 
 

@@ -65,7 +65,9 @@ def rig_of(generator: Generator, labels: Float[Tensor, "items 25"]) -> Rig:
 
 
 @torch.no_grad()
-def render_views(generator: Generator, rig: Rig, *, seed: int, num_latents: int = NUM_LATENTS) -> Views:
+def render_views(
+    generator: Generator, rig: Rig, *, seed: int, raw_resolution: int, num_latents: int = NUM_LATENTS
+) -> Views:
     """Every latent from every side. The generator is in eval mode, where its pictures are a function of the codes."""
     assert not generator.training, "pictures are taken of the averaged generator, in eval mode"
     device = next(generator.parameters()).device
@@ -79,7 +81,7 @@ def render_views(generator: Generator, rig: Rig, *, seed: int, num_latents: int 
         planes = generator.planes(ws)
         for c in around.split(_TOGETHER):
             shape = (len(c), *planes.shape[1:])
-            pictures = generator.synthesis(ws.expand(len(c), -1, -1), c, planes=planes.expand(shape))
+            pictures = generator.synthesis(ws.expand(len(c), -1, -1), c, raw_resolution, planes=planes.expand(shape))
             for kind, parts in kinds.items():
                 parts.append(pictures[kind].float().cpu())
     image, raw, depth, mask = (torch.cat(parts).unflatten(0, (num_latents, -1)) for parts in kinds.values())

@@ -20,6 +20,7 @@ from training.data.dataset import ImageDataset
 from training.generator import Generator
 from training.run_config import RunConfig
 from training.run_folder import RunFolder
+from training.schedules import step_values
 from training.watch import album, rows
 from training.watch.background import Background
 from training.watch.divergence import DivergedError
@@ -131,7 +132,9 @@ class _Main:
         self.background.do("follow the statistics", partial(self._follow, row))
 
     def look(self, nimg: int) -> None:
-        views = render_views(self.average, self.rig, seed=self.config.seed)
+        # As large as the training renders at this time.
+        values = step_values(self.config.schedule, self.config.generator.renderer.resolution, nimg)
+        views = render_views(self.average, self.rig, seed=self.config.seed, raw_resolution=values.raw_resolution)
         self.background.do("write pictures", partial(self._write_views, nimg, views))
         self._add({"nimg": nimg, "health": measure(views)})
 

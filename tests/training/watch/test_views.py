@@ -14,7 +14,7 @@ from training.watch.views import AZIMUTHS_DEG, BACK, FRONT, Rig, render_views, r
 def test_views_are_what_the_generator_gives_for_those_codes_and_cameras() -> None:
     G = small_generator()
     rig = rig_of(G, labels(0.0, 1.0))
-    views = render_views(G, rig, seed=3, num_latents=2)
+    views = render_views(G, rig, seed=3, raw_resolution=8, num_latents=2)
     z = rng.normal(3, "watched latents", torch.arange(2), (G.z_dim,))
     front, back = rig.labels((0,)), rig.labels((180,))
     ws = G.mapping(z, front.expand(2, -1))
@@ -31,8 +31,8 @@ def test_looking_changes_neither_weights_nor_random_numbers() -> None:
     G = small_generator()
     before = {name: x.clone() for name, x in G.state_dict().items()}
     state = torch.get_rng_state()
-    first = render_views(G, rig_of(G, labels(0.0)), seed=0, num_latents=1)
-    again = render_views(G, rig_of(G, labels(0.0)), seed=0, num_latents=1)
+    first = render_views(G, rig_of(G, labels(0.0)), seed=0, raw_resolution=8, num_latents=1)
+    again = render_views(G, rig_of(G, labels(0.0)), seed=0, raw_resolution=8, num_latents=1)
     assert torch.equal(first.image, again.image)
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(before[name], x) for name, x in G.state_dict().items())
