@@ -24,7 +24,7 @@ from training.watch.pictures import KINDS
 
 _LATEST_WIDTH, _OTHER_WIDTH, _EARLIER_WIDTH = 1200, 640, 420
 _NUM_EARLIER = 6
-_TITLES = {"image": "Pictures", "raw": "As rendered, before super-resolution", "depth": "Depth", "mask": "Mask"}
+_TITLES = {"image": "Pictures", "raw": "Before super-resolution", "depth": "Depth", "mask": "Mask"}
 
 
 @dataclasses.dataclass(frozen=True)
