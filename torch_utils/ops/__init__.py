@@ -5,7 +5,7 @@
 """
 
 from torch_utils.ops.biased_act import Activation, biased_act
-from torch_utils.ops.composite import composite
+from torch_utils.ops.composite import composite, composite_passes
 from torch_utils.ops.fir_act import fir_act
 from torch_utils.ops.fir_resample import downsample, filter_taps, fir_resample, smooth, upsample
 from torch_utils.ops.importance_depths import importance_depths, merge_depths, mid_cell
@@ -16,6 +16,7 @@ __all__ = [
     "Activation",
     "biased_act",
     "composite",
+    "composite_passes",
     "downsample",
     "filter_taps",
     "fir_act",
