@@ -4,7 +4,6 @@
 All ranks run it alike. Only the main rank writes. A run stops at its end, or after the step in which it is asked to.
 """
 
-from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any, final
 
@@ -70,7 +69,7 @@ class Trainer:
         self.step = self._step()
         self.began_from: dict[str, Any] | None = None
 
-    def run(self, after_save: Callable[[int], None] | None = None) -> int:
+    def run(self) -> int:
         """Trains to the end, or until it is stopped; gives the image count."""
         loop = self.config.loop
         with stop_requests() as stop:
@@ -94,11 +93,9 @@ class Trainer:
                     is_stopped = agreed(stop.is_set())
                     is_last = is_stopped or nimg >= loop.total_nimg
                     if passed(before, nimg, loop.snapshot_nimg) or is_last:
-                        is_saved = self._save(nimg, ticks.elapsed_s, is_last)
+                        self._save(nimg, ticks.elapsed_s, is_last)
                         if not is_stopped:  # Who stops a run does not wait for pictures.
                             watch.snapshot(nimg)
-                            if is_saved and after_save is not None:
-                                after_save(nimg)
         if is_stopped:
             log.info(f"Stopped at {nimg} images and saved. The same command goes on from here.")
         return nimg
@@ -134,7 +131,7 @@ class Trainer:
             self._save(resume.start_nimg, elapsed_s=0.0, is_last=True)
         return resume.start_nimg
 
-    def _save(self, nimg: int, elapsed_s: float, is_last: bool) -> bool:
+    def _save(self, nimg: int, elapsed_s: float, is_last: bool) -> None:
         """Without room a run goes on, and tries again at the next snapshot; at its end that is an error."""
         players = self.state.players
         weights = {"G": players.generator, "D": players.critic, "G_ema": players.average}
@@ -155,7 +152,6 @@ class Trainer:
             log.error(f"No save at {nimg} images: {problem}. The run goes on and tries again at the next snapshot.")
         elif distributed.is_main():
             self.folder.prune(self.config.loop.keep_last, self.config.loop.keep_every_nimg)
-        return not problem
 
     def _watch(self, nimg: int) -> Watch:
         return Watch(

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.training.watch.runs import CPU, config_of, make_data
+from training.generator import Generator
 from training.run_folder import RunFolder
 from training.trainer import Trainer
 from training.watch.divergence import DivergedError, Divergence, check_weights
@@ -50,17 +51,18 @@ def test_broken_weights_end_a_run_at_the_next_tick_and_the_last_save_is_whole(
     data: tuple[str, str], tmp_path: Path
 ) -> None:
     config = config_of(data, "loop.total_nimg=64", "loop.tick_nimg=8", "loop.snapshot_nimg=16")
-    trainer = Trainer(config, RunFolder(tmp_path), CPU)
 
-    def poison(nimg: int) -> None:
+    def poison(average: Generator, nimg: int) -> float:
         next(trainer.state.players.generator.field.parameters()).data.flatten()[0] = math.nan
+        return 0.0
 
+    trainer = Trainer(config, RunFolder(tmp_path), CPU, metrics={"poison": poison})
     with pytest.raises(
         DivergedError, match=r"since image 16\. Nothing was saved since\. The save at image 16 is whole"
     ):
-        trainer.run(after_save=poison)
+        trainer.run()
     assert trainer.folder.saves() == [16]
-    assert Trainer(config, trainer.folder, CPU)._resume()[0] == 16
+    assert Trainer(config, trainer.folder, CPU)._begin()[0] == 16
     page = (tmp_path / "report.html").read_text()
     assert "The run stopped." in page
     assert "since image 16" in page
