@@ -25,26 +25,28 @@ from dnnlib.text import format_bytes, format_count, format_duration
 T = TypeVar("T")
 
 
-def progress(work: "Iterable[T] | int | None", description: str, unit: str = "it") -> "Progress[T]":
+def progress(
+    work: "Iterable[T] | int | None", description: str, unit: str = "it", done_before: int = 0
+) -> "Progress[T]":
     """Shows the progress of a loop over `work`, or of a `with` block that advances towards `work` units.
 
-    None is an amount that nobody knows. The unit "B" counts bytes.
+    None is an amount that nobody knows. The unit "B" counts bytes. Units that were `done_before` took no time now.
     """
-    return Progress(work, description, unit)
+    return Progress(work, description, unit, done_before)
 
 
 @final
 class Progress(Generic[T]):
     """Counts finished units and shows them when it is time to."""
 
-    def __init__(self, work: "Iterable[T] | int | None", description: str, unit: str) -> None:
+    def __init__(self, work: "Iterable[T] | int | None", description: str, unit: str, done_before: int) -> None:
         self._work = work
         self._total = work if isinstance(work, int) else len(work) if isinstance(work, Sized) else None
         if self._total is not None and self._total < 0:
             raise ValueError(f"the amount of work for {description!r} is {self._total}; give 0 or more, or None")
         self._description = description
         self._unit = unit
-        self._done = 0
+        self._done = self._done_before = done_before
         self._start_s = self._next_s = 0.0
         self._display: _Display | None = None
         self._lock = threading.RLock()
@@ -57,7 +59,7 @@ class Progress(Generic[T]):
                 self.advance()
 
     def __enter__(self) -> "Progress[T]":
-        self._done = 0
+        self._done = self._done_before
         self._start_s = time.monotonic()
         if current_rank() == 0:
             self._display = (_Bar if shared_console().is_interactive else _Lines)(self._description, self._total)
@@ -83,7 +85,7 @@ class Progress(Generic[T]):
 
     def _show(self, elapsed_s: float, is_last: bool) -> None:
         assert self._display is not None
-        status = describe(self._done, self._total, elapsed_s, self._unit, is_last)
+        status = describe(self._done, self._total, elapsed_s, self._unit, is_last, self._done_before)
         try:
             self._display.show(self._done, status, is_last)
         except OSError:
@@ -91,14 +93,14 @@ class Progress(Generic[T]):
             self._display = None
 
 
-def describe(done: int, total: int | None, elapsed_s: float, unit: str, is_last: bool) -> str:
+def describe(done: int, total: int | None, elapsed_s: float, unit: str, is_last: bool, done_before: int = 0) -> str:
     """`120/1000 it (12%), 34 it/s, 26s left`, or `1000/1000 it (100%), 34 it/s, took 29s` at the end."""
     is_bytes = unit == "B"
     amounts = [format_bytes(n) if is_bytes else str(n) for n in (done, total) if n is not None]
     parts = ["/".join(amounts) + ("" if is_bytes else f" {unit}")]
     if total:
         parts[0] += f" ({min(100, 100 * done // total)}%)"
-    rate = done / elapsed_s if elapsed_s > 0 else 0.0
+    rate = (done - done_before) / elapsed_s if elapsed_s > 0 else 0.0
     if rate > 0:
         slow = f"{format_duration(1 / rate)}/{unit}"
         parts.append(slow if rate < 1 else f"{format_bytes(rate) if is_bytes else f'{format_count(rate)} {unit}'}/s")

@@ -121,9 +121,7 @@ def _read(folder: RunFolder, nimg: int) -> _Save:
     networks = checkpoint.read(folder.networks(nimg))
     network_file.check_header(folder.networks(nimg), networks.header)
     if checkpoint.read_header(folder.networks(nimg)).get("digest") != header.networks_digest:
-        raise CheckpointError(
-            f"{folder.networks(nimg)}: are not the networks that {folder.state(nimg).name} belongs to"
-        )
+        raise CheckpointError(f"{folder.networks(nimg)}: are not the networks of {folder.state(nimg).name}")
     return _Save(header, {**tensors, **networks.tensors})
 
 

@@ -40,7 +40,7 @@ class SaveHeader(_Strict):
     """Everything of a save that is no tensor."""
 
     format: Literal["fullhead run state"]
-    schema_version: Literal[1]
+    schema_version: int = Field(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)
     nimg: int = Field(ge=0)
     networks_digest: str
     progress: Progress
@@ -55,8 +55,8 @@ def header_of(tree: Mapping[str, Any], path: Path) -> SaveHeader:
     version = tree.get("schema_version")
     if tree.get("format") == FORMAT and type(version) is int and version != SCHEMA_VERSION:
         raise ResumeError(
-            f"{path}: is a state of version {version}, and this FullHead goes on from version {SCHEMA_VERSION}: use the "
-            "one that began the run"
+            f"{path}: is a state of version {version}, and this FullHead goes on from version {SCHEMA_VERSION}: "
+            "use the one that began the run"
         )
     try:
         return SaveHeader.model_validate_json(json.dumps(tree))

@@ -55,10 +55,14 @@ def load_weights(players: Players, source: str) -> dict[str, Any]:
         raise CheckpointError(f"{source}: holds no generator to begin with, only {', '.join(given)}")
     _take(players.generator, G, f"{source}, generator")
     _take(players.average, average, f"{source}, averaged generator")
+    pairs = [(players.generator, G)]
     if "D" in given:
         _take(players.critic, given["D"], f"{source}, critic")
+        pairs.append((players.critic, given["D"]))
     else:
         log.warning(f"{source}: holds no critic; it begins with fresh weights, and the generator may suffer at first.")
+    settings = [line for own, theirs in pairs for line in _settings(own, theirs)]
+    _warn(f"{source}: was made with other settings, which its weights may need:", settings)
     digest = checkpoint.read_header(path).get("digest") if path.suffix == ".safetensors" else None
     log.info(f"Beginning with the weights of {path}.")
     return {"source": source, "file": path.name, "digest": digest}
@@ -78,7 +82,6 @@ def _take(module: nn.Module, given: nn.Module, source: str) -> None:
         )
     _warn(f"{source}: lacks these, which keep their first values:", [name for name in own if name not in theirs])
     _warn(f"{source}: these have no place in this run:", [name for name in theirs if name not in own])
-    _warn(f"{source}: was made with other settings, which its weights may need:", _settings(module, given))
     module.load_state_dict(_common(own, theirs), strict=False)
 
 

@@ -23,6 +23,7 @@ from training.objective import Objective, Part, Reports
 from training.run_config import LoopConfig
 from training.schedules import StepValues, passed
 from training.types import Batch
+from training.watch.divergence import Divergence
 
 W_AVG_BETA = 0.998  # What is kept of the running means of styles and camera shifts in each step.
 
@@ -66,6 +67,7 @@ class Step:
         self.part = part
         frozen = players.critic.layers[:frozen_critic_layers]
         self._frozen = {id(parameter) for layer in frozen for parameter in layer.parameters()}
+        self.divergence = Divergence(objective.device)
 
     def __call__(self, data: Batch, cur_nimg: int, values: StepValues) -> None:
         """`data` is this rank's share of the batch that begins with image `cur_nimg`."""
@@ -95,29 +97,29 @@ class Step:
     def _generator(self, part: Part, p: Tensor) -> None:
         loss, reports = self.objective.generator_main(part, p)
         loss.backward()
-        self._report(reports)
+        self._report(reports, part)
 
     def _density(self, part: Part) -> None:
         loss, reports = self.objective.generator_density(part)
         loss.backward()
-        self._report(reports)
+        self._report(reports, part)
 
     def _critic(self, part: Part, share: Batch, p: Tensor) -> None:
         loss, reports, means = self.objective.critic_fakes(part, p)
         loss.backward()
-        self._report(reports)
+        self._report(reports, part)
         self._w_sum = means.w if self._w_sum is None else self._w_sum + means.w
         if means.change is not None:
             self._change_sum = means.change if self._change_sum is None else self._change_sum + means.change
         loss, reports = self.objective.critic_reals(self._reals(share, part), share.conditions["camera"], part, p)
         loss.backward()
-        self._report(reports)
+        self._report(reports, part)
         self.augmentation.observe(reports["scores/real"])
 
     def _r1(self, part: Part, share: Batch, p: Tensor) -> None:
         loss, reports = self.objective.critic_r1(self._reals(share, part), share.conditions["camera"], part, p)
         loss.backward()
-        self._report(reports)
+        self._report(reports, part)
 
     def _reals(self, share: Batch, part: Part) -> dict[str, Tensor]:
         return self.objective.prepared(share.image, share.mask, part.values)
@@ -154,6 +156,8 @@ class Step:
         """What is not finite would stay in the optimizer for ever. It is counted, and reported at the next tick."""
         norms = torch.stack(torch._foreach_norm(gradients))
         self.stats.report(f"{player}/gradient_norm", norms.square().sum().sqrt())
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        self.stats.report(f"{player}/nonfinite_gradients", (~flat.isfinite()).sum() / flat.numel())
         for gradient in gradients:
             torch.nan_to_num(gradient, nan=0.0, posinf=1e5, neginf=-1e5, out=gradient)
 
@@ -168,7 +172,8 @@ class Step:
         for average, total in means:
             average.lerp_((total / self.batch).to(average.dtype), 1 - W_AVG_BETA)
 
-    def _report(self, reports: Reports) -> None:
+    def _report(self, reports: Reports, part: Part) -> None:
+        self.divergence.observe(reports, part.batch_start)
         for name, values in reports.items():
             self.stats.report(name, values)
             if name.startswith("scores/"):
@@ -181,8 +186,8 @@ def part_size(config: LoopConfig, group_size: int) -> int:
     part = own if config.part is None else config.part
     if own % part:
         raise ConfigError(
-            f"loop.part: {part} images are to be computed together, but a rank's share of the batch is {own}: set it to "
-            f"a divisor of {own}, or to null for the whole share"
+            f"loop.part: {part} images are to be computed together, but a rank's share of the batch is {own}: set it "
+            f"to a divisor of {own}, or to null for the whole share"
         )
     if part % min(group_size, part):
         raise ConfigError(

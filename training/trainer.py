@@ -4,7 +4,7 @@
 All ranks run it alike. Only the main rank writes. A run stops at its end, or after the step in which it is asked to.
 """
 
-from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any, final
 
 import torch
@@ -35,6 +35,8 @@ from training.starting_weights import load_weights, without_ramps
 from training.step import Players, Step, part_size
 from training.ticks import Ticks
 from training.watch import rows
+from training.watch.divergence import check_weights
+from training.watch.watch import Metrics, Watch
 
 log = get_logger(__name__)
 
@@ -47,25 +49,38 @@ class SaveError(OSError):
 class Trainer:
     """One run on one rank."""
 
-    def __init__(self, config: RunConfig, folder: RunFolder, device: torch.device) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        folder: RunFolder,
+        device: torch.device,
+        *,
+        metrics: Metrics = MappingProxyType({}),
+        preset: RunConfig | None = None,  # What the configuration was made from, for the run's page.
+    ) -> None:
         self.config = without_ramps(config)
         self.folder = folder
         self.device = device
+        self.metrics = metrics
+        self.preset = preset
         self.dataset = open_dataset(config.data, seed=config.seed)
         self.fingerprint = fingerprint(self.dataset)
         self.state = new_state(self.config, device)
         self.step = self._step()
         self.began_from: dict[str, Any] | None = None
 
-    def run(self, after_save: Callable[[int], None] | None = None) -> int:
+    def run(self) -> int:
         """Trains to the end, or until it is stopped; gives the image count."""
         loop = self.config.loop
         with stop_requests() as stop:
             nimg, elapsed_s = self._begin()
             agreed = StopAgreement()
-            with self.loader(nimg) as loader, progress(loop.total_nimg, "images", "img") as bar:
-                bar.advance(nimg)
-                ticks = Ticks(self.folder, self.state.stats, loader, self.device, elapsed_s)
+            with (
+                self.loader(nimg) as loader,
+                self._watch(nimg) as watch,
+                progress(loop.total_nimg, "images", "img", done_before=nimg) as bar,
+            ):
+                ticks = Ticks(self.folder, self.state.stats, loader, self.device, start_nimg=nimg, elapsed_s=elapsed_s)
                 is_stopped = False
                 while nimg < loop.total_nimg and not is_stopped:
                     values = step_values(self.config.schedule, self.config.generator.renderer.resolution, nimg)
@@ -73,13 +88,14 @@ class Trainer:
                     before, nimg = nimg, nimg + loop.batch
                     bar.advance(loop.batch)
                     if passed(before, nimg, loop.tick_nimg) or nimg >= loop.total_nimg:
-                        ticks.report(nimg, {"augment_p": self.state.augmentation.p.item()})
+                        watch.tick(ticks.report(nimg, {"augment_p": self.state.augmentation.p.item()}))
+                        self.step.divergence.check(nimg, loop.batch, self.folder.saves())
                     is_stopped = agreed(stop.is_set())
                     is_last = is_stopped or nimg >= loop.total_nimg
                     if passed(before, nimg, loop.snapshot_nimg) or is_last:
-                        is_saved = self._save(nimg, ticks.elapsed_s, is_last)
-                        if is_saved and after_save is not None and not is_stopped:
-                            after_save(nimg)
+                        self._save(nimg, ticks.elapsed_s, is_last)
+                        if not is_stopped:  # Who stops a run does not wait for pictures.
+                            watch.snapshot(nimg)
         if is_stopped:
             log.info(f"Stopped at {nimg} images and saved. The same command goes on from here.")
         return nimg
@@ -103,8 +119,8 @@ class Trainer:
         resume, loop, players = self.config.resume, self.config.loop, self.state.players
         if resume.start_nimg >= loop.total_nimg:
             raise ConfigError(
-                f"resume.start_nimg: the run is to begin at {resume.start_nimg} images and to end at {loop.total_nimg}: "
-                "raise loop.total_nimg"
+                f"resume.start_nimg: the run is to begin at {resume.start_nimg} images and to end at {loop.total_nimg}"
+                ": raise loop.total_nimg"
             )
         if resume.source is not None and distributed.is_main():
             self.began_from = load_weights(players, resume.source)
@@ -115,8 +131,11 @@ class Trainer:
             self._save(resume.start_nimg, elapsed_s=0.0, is_last=True)
         return resume.start_nimg
 
-    def _save(self, nimg: int, elapsed_s: float, is_last: bool) -> bool:
+    def _save(self, nimg: int, elapsed_s: float, is_last: bool) -> None:
         """Without room a run goes on, and tries again at the next snapshot; at its end that is an error."""
+        players = self.state.players
+        weights = {"G": players.generator, "D": players.critic, "G_ema": players.average}
+        check_weights(weights, nimg, self.folder.saves())
         told = {
             "progress": {"elapsed_s": elapsed_s, "began_from": self.began_from},
             "data": self.fingerprint,
@@ -126,14 +145,24 @@ class Trainer:
         problem = save(self.state, self.folder, nimg, told, origin)
         if problem and is_last:
             raise SaveError(
-                f"The run could not be saved at {nimg} images: {problem}. Its earlier saves are as they were: make room, "
-                "and the same command goes on from the newest."
+                f"The run could not be saved at {nimg} images: {problem}. Its earlier saves are as they were: make "
+                "room, and the same command goes on from the newest."
             )
         if problem:
             log.error(f"No save at {nimg} images: {problem}. The run goes on and tries again at the next snapshot.")
         elif distributed.is_main():
             self.folder.prune(self.config.loop.keep_last, self.config.loop.keep_every_nimg)
-        return not problem
+
+    def _watch(self, nimg: int) -> Watch:
+        return Watch(
+            self.folder,
+            self.config,
+            self.dataset,
+            self.state.players.average,
+            start_nimg=nimg,
+            metrics=self.metrics,
+            preset=self.preset,
+        )
 
     def loader(self, nimg: int) -> Loader:
         """This rank's batches from an image count on."""

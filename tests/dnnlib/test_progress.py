@@ -52,6 +52,7 @@ def test_a_status_says_how_far_how_fast_and_how_long():
     assert describe(0, 0, 0, "it", True) == "0/0 it, took 0s"
     assert describe(0, 10, 3, "it", False) == "0/10 it (0%)"
     assert describe(2**30, 2**31, 2, "B", False) == "1 GiB/2 GiB (50%), 512 MiB/s, 2s left"
+    assert describe(900, 1000, 10, "img", False, 880) == "900/1000 img (90%), 2 img/s, 50s left"
 
 
 @given(st.integers(0, 10**15), st.none() | st.integers(0, 10**15), st.floats(0, 1e8), st.booleans())
@@ -78,6 +79,15 @@ def test_long_work_shows_its_first_and_last_line_and_few_between(clock, capsys):
     assert lines[0].startswith("[work]: 10/600 img (1%), 10 img/s")
     assert lines[-1] == "[work]: 600/600 img (100%), 10 img/s, took 1m"
     assert len(lines) == 1 + 59 // 5 + 1
+
+
+def test_what_was_done_before_took_no_time_now(clock, capsys):
+    with progress(1000, "work", "img", done_before=900) as bar:
+        for _ in slowly(clock, range(4), 1):
+            bar.advance(5)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "work: 905/1000 img (90%), 5 img/s, 19s left"
+    assert lines[-1] == "work: 920/1000 img (92%), 5 img/s, took 4s"
 
 
 def test_one_long_unit_shows_a_last_line(clock, capsys):

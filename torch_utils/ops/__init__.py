@@ -5,17 +5,19 @@
 """
 
 from torch_utils.ops.biased_act import Activation, biased_act
-from torch_utils.ops.composite import composite
+from torch_utils.ops.composite import composite, composite_passes
 from torch_utils.ops.fir_act import fir_act
 from torch_utils.ops.fir_resample import downsample, filter_taps, fir_resample, smooth, upsample
 from torch_utils.ops.importance_depths import importance_depths, merge_depths, mid_cell
 from torch_utils.ops.native import forced
+from torch_utils.ops.softplus_mlp import softplus_mlp
 from torch_utils.ops.trigrid_sample import trigrid_sample
 
 __all__ = [
     "Activation",
     "biased_act",
     "composite",
+    "composite_passes",
     "downsample",
     "filter_taps",
     "fir_act",
@@ -25,6 +27,7 @@ __all__ = [
     "merge_depths",
     "mid_cell",
     "smooth",
+    "softplus_mlp",
     "trigrid_sample",
     "upsample",
 ]

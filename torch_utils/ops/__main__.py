@@ -19,6 +19,7 @@ OPERATORS = (
     "fir_resample",
     "fir_act",
     "trigrid_sample",
+    "softplus_mlp",
     "composite",
     "importance_depths",
     "distance_field",

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from torch_utils.ops import native
+from torch_utils.ops.importance_depths import merge_depths
 
 _DENSITY_SHIFT = 1.0  # raw densities start near zero; the shift makes an untrained field faint
 _MIN_TRANSMITTANCE = 1e-10
@@ -38,6 +39,50 @@ def composite(
         return reference(features, densities, depths)
     precise = torch.float64 if features.dtype == torch.float64 else torch.float32
     return torch.ops.fullhead.composite(features, densities.to(precise), depths.to(precise))
+
+
+def composite_passes(
+    features_a: Tensor,  # [..., S, F]
+    densities_a: Tensor,  # [..., S]
+    depths_a: Tensor,  # [..., S], ascending
+    features_b: Tensor,  # [..., K, F]
+    densities_b: Tensor,  # [..., K]
+    depths_b: Tensor,  # [..., K], ascending
+) -> tuple[Tensor, Tensor, Tensor]:  # features [..., F], depth [...], weights [..., S + K - 1]
+    """Composites what two passes along the same rays saw, without first moving the features into one order.
+
+    First-order gradients with respect to features and densities are exact; depths are constants here.
+    """
+    depths_a, depths_b = depths_a.detach(), depths_b.detach()
+    if features_a.dtype != features_b.dtype or features_a.shape[-1:] != features_b.shape[-1:]:
+        raise ValueError(
+            "composite_passes: both passes need features of one type and number, got "
+            f"{features_a.dtype} {list(features_a.shape)} and {features_b.dtype} {list(features_b.shape)}."
+        )
+    if depths_a.shape[:-1] != depths_b.shape[:-1] or not all(
+        f.shape[:-1] == s.shape == t.shape and t.ndim and t.shape[-1]
+        for f, s, t in ((features_a, densities_a, depths_a), (features_b, densities_b, depths_b))
+    ):
+        raise ValueError(
+            "composite_passes: shapes must be features [..., S, F], densities [..., S], depths [..., S] of each pass, "
+            "of the same rays and with one sample at least; got "
+            f"{[list(x.shape) for x in (features_a, densities_a, depths_a, features_b, densities_b, depths_b)]}."
+        )
+    if not features_a.is_floating_point() or not native.serves("composite", features_a):
+        return composite(*merged(features_a, densities_a, depths_a, features_b, densities_b, depths_b))
+    precise = torch.float64 if features_a.dtype == torch.float64 else torch.float32
+    a, b = ((s.to(precise), t.to(precise)) for s, t in ((densities_a, depths_a), (densities_b, depths_b)))
+    return torch.ops.fullhead.composite_passes(features_a, *a, features_b, *b)
+
+
+def merged(
+    features_a: Tensor, densities_a: Tensor, depths_a: Tensor, features_b: Tensor, densities_b: Tensor, depths_b: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Two passes as one, in the order of their depths: what `composite_passes` does without."""
+    depths, order = merge_depths(depths_a, depths_b)
+    features = torch.cat([features_a, features_b], dim=-2)
+    features = features.gather(-2, order[..., None].expand(*order.shape, features.shape[-1]))
+    return features, torch.cat([densities_a, densities_b], dim=-1).gather(-1, order), depths
 
 
 def reference(features: Tensor, densities: Tensor, depths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -74,6 +119,13 @@ torch.library.define(
     "-> (Tensor, Tensor, Tensor)",
 )
 
+_PASSES = ", ".join(f"Tensor {what}_{which}" for which in "ab" for what in ("features", "densities", "depths"))
+torch.library.define("fullhead::composite_passes", f"({_PASSES}) -> (Tensor, Tensor, Tensor)")
+torch.library.define(
+    "fullhead::composite_passes_grad",
+    f"(Tensor g_features, Tensor g_depth, Tensor g_weights, {_PASSES}) -> (Tensor, Tensor, Tensor, Tensor)",
+)
+
 
 @torch.library.register_fake("fullhead::composite")
 def _(features, densities, depths):
@@ -86,6 +138,19 @@ def _(g_features, g_depth, g_weights, features, densities, depths):
     return tuple(torch.empty_like(x, memory_format=torch.contiguous_format) for x in (features, densities, depths))
 
 
+@torch.library.register_fake("fullhead::composite_passes")
+def _(features_a, densities_a, depths_a, features_b, densities_b, depths_b):
+    *rays, samples, channels = features_a.shape
+    weights = depths_a.new_empty((*rays, samples + features_b.shape[-2] - 1))
+    return features_a.new_empty((*rays, channels)), depths_a.new_empty(rays), weights
+
+
+@torch.library.register_fake("fullhead::composite_passes_grad")
+def _(g_features, g_depth, g_weights, features_a, densities_a, depths_a, features_b, densities_b, depths_b):
+    samples = (features_a, densities_a, features_b, densities_b)
+    return tuple(torch.empty_like(x, memory_format=torch.contiguous_format) for x in samples)
+
+
 def _keep_forward(ctx, inputs, output):
     ctx.save_for_backward(*inputs)
 
@@ -95,4 +160,16 @@ def _backward(ctx, g_features, g_depth, g_weights):
 
 
 torch.library.register_autograd("fullhead::composite", _backward, setup_context=_keep_forward)
-native.forbid_backward("fullhead::composite_grad", "second derivatives of composite")
+
+
+def _passes_backward(ctx, g_features, g_depth, g_weights):
+    saved = ctx.saved_tensors
+    features_a, densities_a, features_b, densities_b = torch.ops.fullhead.composite_passes_grad(
+        g_features, g_depth, g_weights, *saved
+    )
+    return features_a, densities_a, None, features_b, densities_b, None
+
+
+torch.library.register_autograd("fullhead::composite_passes", _passes_backward, setup_context=_keep_forward)
+for _op in ("composite_grad", "composite_passes_grad"):
+    native.forbid_backward(f"fullhead::{_op}", "second derivatives of composite")

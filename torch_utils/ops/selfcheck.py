@@ -57,6 +57,16 @@ def examples(device: str = "cpu") -> list[Example]:
         ),
         Example("composite", ops.composite, (normal(2, 6, 12, 32), 4 * normal(2, 6, 12), depths)),
         Example(
+            "composite",
+            lambda fa, sa, fb, sb: ops.composite_passes(fa, sa, depths, fb, sb, depths[..., ::2] + 0.01),
+            (normal(2, 6, 12, 16), 4 * normal(2, 6, 12), normal(2, 6, 6, 16), 4 * normal(2, 6, 6)),
+        ),
+        Example(
+            "softplus_mlp",
+            ops.softplus_mlp,
+            (normal(2, 100, 16), normal(32, 16), normal(32), normal(17, 32), normal(17)),
+        ),
+        Example(
             "importance_depths",
             lambda t, w: ops.importance_depths(t, w, ops.mid_cell(9, device)),
             (depths, weights),

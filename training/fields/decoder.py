@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from torch_utils.ops.softplus_mlp import softplus_mlp
 from training.fields.base import FieldSamples
 from training.networks.layers import Linear
 
@@ -28,8 +29,8 @@ class Decoder(nn.Module):
         self.out = Linear(hidden, 1 + out_channels, lr_multiplier=lr_multiplier)
 
     def forward(self, features: Float[Tensor, "batch points channels"]) -> FieldSamples:
-        y = self.out(F.softplus(self.hidden(features)))
-        return FieldSamples(y[..., 0], _COLOUR[self.colour_act](y[..., 1:]))
+        density, colours = softplus_mlp(features, *self.hidden.scaled(features.dtype), *self.out.scaled(features.dtype))
+        return FieldSamples(density, _COLOUR[self.colour_act](colours))
 
 
 def _bounded(x: Tensor) -> Tensor:

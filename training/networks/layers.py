@@ -44,12 +44,15 @@ class Linear(nn.Module):
         self.bias = nn.Parameter(torch.full((out_features,), bias_init / lr_multiplier))
 
     def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
-        weight = self.weight * self.weight_gain
-        bias = self.bias * self.lr_multiplier
+        weight, bias = self.scaled(x.dtype)
         if self.act == "linear":
-            return F.linear(x, weight.to(x.dtype), bias.to(x.dtype))
-        y = F.linear(x, weight.to(x.dtype))
-        return biased_act(y.view(-1, len(bias)), bias.to(x.dtype), self.act).view_as(y)
+            return F.linear(x, weight, bias)
+        y = F.linear(x, weight)
+        return biased_act(y.view(-1, len(bias)), bias, self.act).view_as(y)
+
+    def scaled(self, dtype: torch.dtype) -> tuple[Float[Tensor, "outputs inputs"], Float[Tensor, " outputs"]]:
+        """Weight and bias as they are used."""
+        return (self.weight * self.weight_gain).to(dtype), (self.bias * self.lr_multiplier).to(dtype)
 
 
 @final

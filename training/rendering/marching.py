@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from torch_utils.ops.composite import composite
-from torch_utils.ops.importance_depths import importance_depths, merge_depths
+from torch_utils.ops.composite import composite, composite_passes
+from torch_utils.ops.importance_depths import importance_depths
 from training.fields.base import FieldSamples
 from training.rendering.base import AbstractRenderer, Rays, Scene, Seen
 from training.rendering.draws import AbstractDraws
@@ -76,7 +76,7 @@ class ImportanceMarcher(AbstractRenderer):
         return parts[0] if len(parts) == 1 else Seen(*(torch.cat(x, dim=1) for x in zip(*parts, strict=True)))
 
     def _rays_in_budget(self, scene: Scene, batch: int) -> int:
-        # A sample is held as point, as features of the planes and of the decoder, and a second time when passes merge.
+        # A sample is held as point, as features of the planes and of the decoder, and of its hidden layer meanwhile.
         bytes_per_sample = 4 * (3 + 4 * scene.field.num_channels)
         return max(self.memory_budget // (batch * (self.num_coarse + self.num_fine) * bytes_per_sample), 1)
 
@@ -91,6 +91,12 @@ class ImportanceMarcher(AbstractRenderer):
             return FieldSamples(samples.density + density_noise * noise, samples.features)
 
         near, far, meets = self._limits(scene, rays)
+
+        def shown(samples: FieldSamples) -> tuple[Tensor, Tensor]:
+            if meets is None:
+                return samples.features, samples.density
+            return samples.features, torch.where(meets[..., None], samples.density, _HIDDEN_DENSITY)
+
         depths = self._strata(near, far, draws.strata(start, stop, self.num_coarse, rays.origins))
         samples = look(depths, "coarse")
         if self.num_fine:
@@ -99,11 +105,10 @@ class ImportanceMarcher(AbstractRenderer):
                 u = draws.importance(start, stop, self.num_fine, depths)
                 pairing = "shifted" if self.bins == "published" else "exact"
                 fine_depths = importance_depths(depths, weights, u, pairing)
-            depths, samples = _merge(depths, samples, fine_depths, look(fine_depths, "fine"))
-        density = samples.density
-        if meets is not None:
-            density = torch.where(meets[..., None], density, _HIDDEN_DENSITY)
-        features, depth, weights = composite(samples.features, density, depths)
+            fine = look(fine_depths, "fine")
+            features, depth, weights = composite_passes(*shown(samples), depths, *shown(fine), fine_depths)
+        else:
+            features, depth, weights = composite(*shown(samples), depths)
         opacity = weights.sum(-1)
         if self.empty != 0:
             features = features + self.empty * (1 - opacity[..., None])
@@ -138,13 +143,3 @@ def _look(scene: Scene, rays: Rays, depths: Float[Tensor, "batch rays samples"])
         if shown is not None:
             density = torch.where(shown, density, _HIDDEN_DENSITY)
     return FieldSamples(density, features.unflatten(1, depths.shape[1:]))
-
-
-def _merge(
-    depths_a: Tensor, samples_a: FieldSamples, depths_b: Tensor, samples_b: FieldSamples
-) -> tuple[Tensor, FieldSamples]:
-    depths, order = merge_depths(depths_a, depths_b)
-    density = torch.cat([samples_a.density, samples_b.density], dim=-1).gather(-1, order)
-    features = torch.cat([samples_a.features, samples_b.features], dim=-2)
-    features = features.gather(-2, order[..., None].expand(-1, -1, -1, features.shape[-1]))
-    return depths, FieldSamples(density, features)

@@ -5,6 +5,7 @@
 #include <ATen/ops/empty_like.h>
 
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "cpu/sums.h"
@@ -18,6 +19,7 @@ constexpr double kDensityShift = 1.0;
 constexpr double kMinTransmittance = 1e-10;
 
 using Three = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
+using Four = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
 
 // What one ray's intervals are. `through` is 1 - alpha + 1e-10, `front` the transmittance before the interval.
 template <class A>
@@ -68,11 +70,12 @@ struct Intervals {
   }
 };
 
-struct Rays {
+// Samples along rays, as one pass took them.
+struct Pass {
   at::Tensor features, densities, depths;
   int64_t count, samples, channels;
 
-  Rays(const at::Tensor& f, const at::Tensor& s, const at::Tensor& t)
+  Pass(const at::Tensor& f, const at::Tensor& s, const at::Tensor& t)
       : features(f.contiguous()), densities(s.contiguous()), depths(t.contiguous()) {
     const auto precise = f.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
     TORCH_CHECK(s.scalar_type() == precise && t.scalar_type() == precise && s.sizes() == t.sizes() && f.dim() == s.dim() + 1 &&
@@ -84,15 +87,62 @@ struct Rays {
   }
 };
 
+// One pass along the rays, or two.
+struct Rays {
+  std::vector<Pass> passes;
+  int64_t count, samples = 0, channels;
+
+  explicit Rays(std::vector<Pass> some) : passes(std::move(some)), count(passes[0].count), channels(passes[0].channels) {
+    for (const Pass& pass : passes) {
+      TORCH_CHECK(pass.count == count && pass.channels == channels &&
+                      pass.features.scalar_type() == passes[0].features.scalar_type(),
+                  "composite: the passes differ");
+      samples += pass.samples;
+    }
+  }
+
+  std::vector<int64_t> sizes_with(int64_t last) const {
+    auto sizes = passes[0].densities.sizes().vec();
+    sizes.back() = last;
+    return sizes;
+  }
+};
+
+// One ray's samples of all passes in the order of their depths; of equal depths the first pass's comes first.
+template <class A>
+struct Sorted {
+  std::vector<A> density, depth;
+  std::vector<int> pass;
+  std::vector<int64_t> place;  // Among all samples of that pass.
+
+  explicit Sorted(int64_t samples) : density(samples), depth(samples), pass(samples), place(samples) {}
+
+  void read(const Rays& rays, int64_t ray) {
+    const Pass &first = rays.passes.front(), &last = rays.passes.back();
+    const A *density_of[2] = {first.densities.const_data_ptr<A>(), last.densities.const_data_ptr<A>()};
+    const A *depth_of[2] = {first.depths.const_data_ptr<A>(), last.depths.const_data_ptr<A>()};
+    int64_t next[2] = {ray * first.samples, ray * last.samples};
+    const int64_t end[2] = {next[0] + first.samples, rays.passes.size() > 1 ? next[1] + last.samples : next[1]};
+    for (int64_t k = 0; k < rays.samples; ++k) {
+      const int p = next[0] < end[0] && (next[1] >= end[1] || depth_of[0][next[0]] <= depth_of[1][next[1]]) ? 0 : 1;
+      density[k] = density_of[p][next[p]];
+      depth[k] = depth_of[p][next[p]];
+      pass[k] = p;
+      place[k] = next[p]++;
+    }
+  }
+};
+
 template <int kChannels, class T, class A>
-void composite_range(const Rays& rays, const T* features, T* out_features, A* out_depth, A* out_weights, int64_t begin,
-                     int64_t end) {
+void composite_range(const Rays& rays, T* out_features, A* out_depth, A* out_weights, int64_t begin, int64_t end) {
   const int64_t samples = rays.samples, channels = kChannels ? kChannels : rays.channels;
-  const A *densities = rays.densities.const_data_ptr<A>(), *depths = rays.depths.const_data_ptr<A>();
+  const T* features[2] = {rays.passes.front().features.const_data_ptr<T>(), rays.passes.back().features.const_data_ptr<T>()};
+  Sorted<A> sorted(samples);
   Intervals<A> ray(samples);
   std::vector<A> sums(channels);
   for (int64_t r = begin; r < end; ++r) {
-    ray.compute(densities + r * samples, depths + r * samples, samples);
+    sorted.read(rays, r);
+    ray.compute(sorted.density.data(), sorted.depth.data(), samples);
     Sums<kChannels, A> sum(sums);
     A previous = 0;
     for (int64_t k = 0; k < samples; ++k) {
@@ -101,7 +151,7 @@ void composite_range(const Rays& rays, const T* features, T* out_features, A* ou
       const A share = (previous + next) / A(2);
       previous = next;
       if (share == A(0)) continue;
-      sum.add(share, features + (r * samples + k) * channels);
+      sum.add(share, features[sorted.pass[k]] + sorted.place[k] * channels);
     }
     sum.store(out_features + r * channels);
     out_depth[r] = ray.mean_depth;
@@ -109,56 +159,79 @@ void composite_range(const Rays& rays, const T* features, T* out_features, A* ou
   }
 }
 
-Three composite(const at::Tensor& features, const at::Tensor& densities, const at::Tensor& depths) {
-  const Rays rays(features, densities, depths);
-  auto ray_sizes = densities.sizes().vec();
-  auto weight_sizes = ray_sizes, feature_sizes = ray_sizes;
-  weight_sizes.back() -= 1;
-  feature_sizes.back() = rays.channels;
+Three forward(const Rays& rays) {
+  const at::Tensor &features = rays.passes[0].features, &depths = rays.passes[0].depths;
+  auto ray_sizes = rays.sizes_with(0);
   ray_sizes.pop_back();
-  at::Tensor out = on_huge_pages(at::empty(feature_sizes, features.options()));
-  at::Tensor depth = at::empty(ray_sizes, depths.options()), weights = at::empty(weight_sizes, depths.options());
+  at::Tensor out = on_huge_pages(at::empty(rays.sizes_with(rays.channels), features.options()));
+  at::Tensor depth = at::empty(ray_sizes, depths.options());
+  at::Tensor weights = at::empty(rays.sizes_with(rays.samples - 1), depths.options());
   with_float_type(features.scalar_type(), "composite", [&](auto zero) {
     using T = decltype(zero);
     using A = Acc<T>;
-    auto run = rays.channels == 32 ? composite_range<32, T, A> : composite_range<0, T, A>;
+    auto run = rays.channels == 32   ? composite_range<32, T, A>
+               : rays.channels == 16 ? composite_range<16, T, A>
+                                     : composite_range<0, T, A>;
     parallel_for(0, rays.count, kRaysPerTask, [&](int64_t begin, int64_t end) {
-      run(rays, rays.features.const_data_ptr<T>(), out.mutable_data_ptr<T>(), depth.mutable_data_ptr<A>(),
-          weights.mutable_data_ptr<A>(), begin, end);
+      run(rays, out.mutable_data_ptr<T>(), depth.mutable_data_ptr<A>(), weights.mutable_data_ptr<A>(), begin, end);
     });
   });
   return {out, depth, weights};
 }
 
+Three composite(const at::Tensor& features, const at::Tensor& densities, const at::Tensor& depths) {
+  return forward(Rays({Pass(features, densities, depths)}));
+}
+
+Three composite_passes(const at::Tensor& features_a, const at::Tensor& densities_a, const at::Tensor& depths_a,
+                       const at::Tensor& features_b, const at::Tensor& densities_b, const at::Tensor& depths_b) {
+  return forward(Rays({Pass(features_a, densities_a, depths_a), Pass(features_b, densities_b, depths_b)}));
+}
+
+// The gradients of the passes' samples, each laid out as they are.
+struct Gradients {
+  std::vector<at::Tensor> features, densities, depths;
+
+  explicit Gradients(const Rays& rays) {
+    for (const Pass& pass : rays.passes) {
+      features.push_back(on_huge_pages(at::empty_like(pass.features)));
+      densities.push_back(at::empty_like(pass.densities));
+      depths.push_back(at::empty_like(pass.depths));
+    }
+  }
+};
+
 template <int kChannels, class T, class A>
-void grad_range(const Rays& rays, const T* g_features, const A* g_depth, const A* g_weights, T* d_features, A* d_densities,
-                A* d_depths, int64_t begin, int64_t end) {
+void grad_range(const Rays& rays, const T* g_features, const A* g_depth, const A* g_weights, const Gradients& out,
+                int64_t begin, int64_t end) {
   const int64_t samples = rays.samples, n = samples - 1, channels = kChannels ? kChannels : rays.channels;
-  const T* features = rays.features.const_data_ptr<T>();
+  const T* features[2] = {rays.passes.front().features.const_data_ptr<T>(), rays.passes.back().features.const_data_ptr<T>()};
+  T* d_features[2] = {out.features.front().mutable_data_ptr<T>(), out.features.back().mutable_data_ptr<T>()};
+  A* d_densities[2] = {out.densities.front().mutable_data_ptr<A>(), out.densities.back().mutable_data_ptr<A>()};
+  A* d_depths[2] = {out.depths.front().mutable_data_ptr<A>(), out.depths.back().mutable_data_ptr<A>()};
+  Sorted<A> sorted(samples);
   Intervals<A> ray(samples);
-  std::vector<A> along(samples), g_weight(samples), d_alpha(samples), d_shifted(samples), d_delta(samples);
+  std::vector<A> along(samples), g_weight(samples), d_alpha(samples), d_shifted(samples), d_delta(samples), buffer(channels);
   for (int64_t r = begin; r < end; ++r) {
-    const A *density = rays.densities.const_data_ptr<A>() + r * samples, *t = rays.depths.const_data_ptr<A>() + r * samples;
     const T* g = g_features + r * channels;
-    ray.compute(density, t, samples);
+    sorted.read(rays, r);
+    ray.compute(sorted.density.data(), sorted.depth.data(), samples);
 
     // Features, and how much each sample's features align with the gradient.
+    Sums<kChannels, A> direction(buffer);
+    direction.add(A(1), g);
     A previous = 0;
     for (int64_t k = 0; k < samples; ++k) {
       const A next = k < n ? ray.weight[k] : A(0);
       const A share = (previous + next) / A(2);
       previous = next;
-      const T* f = features + (r * samples + k) * channels;
-      T* d = d_features + (r * samples + k) * channels;
-      A dot = 0;
-      for (int64_t c = 0; c < channels; ++c) {
-        dot += A(g[c]) * A(f[c]);
-        d[c] = T(share * A(g[c]));
-      }
-      along[k] = dot;
+      const int64_t row = sorted.place[k] * channels;
+      along[k] = direction.dot(features[sorted.pass[k]] + row);
+      direction.store(d_features[sorted.pass[k]] + row, share);
     }
 
     // Weights.
+    const A* t = sorted.depth.data();
     const A per_total = ray.total == A(0) ? A(0) : g_depth[r] / ray.total;
     for (int64_t k = 0; k < n; ++k)
       g_weight[k] = (along[k] + along[k + 1]) / A(2) + per_total * ((t[k] + t[k + 1]) / A(2) - ray.mean_depth) +
@@ -184,29 +257,40 @@ void grad_range(const Rays& rays, const T* g_features, const A* g_depth, const A
         d_t += per_total * ray.weight[k - 1] / A(2) + d_delta[k - 1];
       }
       if (k == n && ray.total == A(0)) d_t += g_depth[r];
-      d_densities[r * samples + k] = d_density;
-      d_depths[r * samples + k] = d_t;
+      d_densities[sorted.pass[k]][sorted.place[k]] = d_density;
+      d_depths[sorted.pass[k]][sorted.place[k]] = d_t;
     }
   }
 }
 
-Three composite_grad(const at::Tensor& g_features_any, const at::Tensor& g_depth_any, const at::Tensor& g_weights_any,
-                     const at::Tensor& features, const at::Tensor& densities, const at::Tensor& depths) {
-  const Rays rays(features, densities, depths);
+Gradients backward(const at::Tensor& g_features_any, const at::Tensor& g_depth_any, const at::Tensor& g_weights_any,
+                   const Rays& rays) {
   const at::Tensor g_features = g_features_any.contiguous(), g_depth = g_depth_any.contiguous();
   const at::Tensor g_weights = g_weights_any.contiguous();
-  at::Tensor d_features = on_huge_pages(at::empty_like(rays.features));
-  at::Tensor d_densities = at::empty_like(rays.densities), d_depths = at::empty_like(rays.depths);
-  with_float_type(features.scalar_type(), "composite", [&](auto zero) {
+  Gradients out(rays);
+  with_float_type(g_features.scalar_type(), "composite", [&](auto zero) {
     using T = decltype(zero);
     using A = Acc<T>;
-    auto run = rays.channels == 32 ? grad_range<32, T, A> : grad_range<0, T, A>;
+    auto run = rays.channels == 32 ? grad_range<32, T, A> : rays.channels == 16 ? grad_range<16, T, A> : grad_range<0, T, A>;
     parallel_for(0, rays.count, kRaysPerTask, [&](int64_t begin, int64_t end) {
-      run(rays, g_features.const_data_ptr<T>(), g_depth.const_data_ptr<A>(), g_weights.const_data_ptr<A>(),
-          d_features.mutable_data_ptr<T>(), d_densities.mutable_data_ptr<A>(), d_depths.mutable_data_ptr<A>(), begin, end);
+      run(rays, g_features.const_data_ptr<T>(), g_depth.const_data_ptr<A>(), g_weights.const_data_ptr<A>(), out, begin, end);
     });
   });
-  return {d_features, d_densities, d_depths};
+  return out;
+}
+
+Three composite_grad(const at::Tensor& g_features, const at::Tensor& g_depth, const at::Tensor& g_weights,
+                     const at::Tensor& features, const at::Tensor& densities, const at::Tensor& depths) {
+  const Gradients out = backward(g_features, g_depth, g_weights, Rays({Pass(features, densities, depths)}));
+  return {out.features[0], out.densities[0], out.depths[0]};
+}
+
+Four composite_passes_grad(const at::Tensor& g_features, const at::Tensor& g_depth, const at::Tensor& g_weights,
+                           const at::Tensor& features_a, const at::Tensor& densities_a, const at::Tensor& depths_a,
+                           const at::Tensor& features_b, const at::Tensor& densities_b, const at::Tensor& depths_b) {
+  const Gradients out = backward(
+      g_features, g_depth, g_weights, Rays({Pass(features_a, densities_a, depths_a), Pass(features_b, densities_b, depths_b)}));
+  return {out.features[0], out.densities[0], out.features[1], out.densities[1]};
 }
 
 }  // namespace
@@ -215,4 +299,6 @@ Three composite_grad(const at::Tensor& g_features_any, const at::Tensor& g_depth
 TORCH_LIBRARY_IMPL(fullhead, CPU, m) {
   m.impl("composite", fullhead::composite);
   m.impl("composite_grad", fullhead::composite_grad);
+  m.impl("composite_passes", fullhead::composite_passes);
+  m.impl("composite_passes_grad", fullhead::composite_passes_grad);
 }

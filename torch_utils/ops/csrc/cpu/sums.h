@@ -6,34 +6,36 @@
 #include <cstdint>
 #include <vector>
 
+#include "cpu/vector.h"
+
 namespace fullhead {
 
 template <int kLength, class A>
 class Sums {
+  static_assert(kLength % kVector<A> == 0, "whole vectors");
+  static constexpr int kVectors = kLength / kVector<A>;
+
  public:
   explicit Sums(std::vector<A>&) {
-    for (int i = 0; i < kLength; ++i) sums_[i] = A(0);
+    for (int v = 0; v < kVectors; ++v) sums_[v] = Vector<A>{};
   }
   template <class T>
-  void add(A weight, const T* __restrict vector) {
-    for (int i = 0; i < kLength; ++i) sums_[i] += weight * A(vector[i]);
+  void add(A weight, const T* vector) {
+    for (int v = 0; v < kVectors; ++v) sums_[v] += weight * load<A>(vector + v * kVector<A>);
   }
   template <class T>
   void store(T* out, A scale = A(1)) const {
-    for (int i = 0; i < kLength; ++i) out[i] = T(sums_[i] * scale);
+    for (int v = 0; v < kVectors; ++v) fullhead::store<A>(sums_[v] * scale, out + v * kVector<A>);
   }
   template <class T>
   A dot(const T* vector) const {
-    static_assert((kLength & (kLength - 1)) == 0, "halved until one is left");
-    A products[kLength];
-    for (int i = 0; i < kLength; ++i) products[i] = sums_[i] * A(vector[i]);
-    for (int half = kLength / 2; half > 0; half /= 2)
-      for (int i = 0; i < half; ++i) products[i] += products[i + half];
-    return products[0];
+    Vector<A> products = sums_[0] * load<A>(vector);
+    for (int v = 1; v < kVectors; ++v) products += sums_[v] * load<A>(vector + v * kVector<A>);
+    return total<A>(products);
   }
 
  private:
-  A sums_[kLength];
+  Vector<A> sums_[kVectors];
 };
 
 // Any length: the sums lie in a buffer of the caller's.

@@ -262,42 +262,58 @@ at::Tensor grad_planes(const at::Tensor& g_any, const at::Tensor& planes, const 
   return out.scalar_type() == planes.scalar_type() ? out : out.to(planes.scalar_type());
 }
 
+// How the weights of a cell's corners change as a point moves along the plane's width, height and depth.
+template <class A>
+struct Slopes {
+  A along[3][8][kLanes];  // Times the third that each plane has in the mean, per world unit.
+  int32_t offset[8][kLanes];
+
+  Slopes(const Grid& grid, const Cells<A>& cells) {
+    const A scale = A(grid.per_unit / 6);
+    const A per_texel[3] = {A(grid.width) * scale, A(grid.height) * scale, A(grid.depth) * scale};
+    for (int c = 0; c < 8; ++c) {
+      const int w = c & 1, h = c >> 1 & 1, d = c >> 2;
+      // The weight of texel k along an axis is 1 - t or t, so its derivative is -1 or 1, where the texel exists.
+      const A step[3] = {w ? per_texel[0] : -per_texel[0], h ? per_texel[1] : -per_texel[1], d ? per_texel[2] : -per_texel[2]};
+      for (int i = 0; i < kLanes; ++i) {
+        const A weight_w = cells.weight[0][w][i], weight_h = cells.weight[1][h][i], weight_d = cells.weight[2][d][i];
+        along[0][c][i] = step[0] * cells.inside[0][w][i] * weight_h * weight_d;
+        along[1][c][i] = step[1] * cells.inside[1][h][i] * weight_w * weight_d;
+        along[2][c][i] = step[2] * cells.inside[2][d][i] * weight_w * weight_h;
+        offset[c][i] = cells.offset[0][w][i] + cells.offset[1][h][i] + cells.offset[2][d][i];
+      }
+    }
+  }
+};
+
 // The gradient with respect to points begin .. end of all images, one after another.
 template <int kFeatures, class T, class A>
 void point_gradients(const Grid& grid, const T* planes, const A* points, const T* g, A* out, int64_t m, int64_t begin,
                      int64_t end) {
-  // Texels per world unit along a plane's width, height and depth, and the third that each plane has in the mean.
-  const A scale = A(grid.per_unit / 6);
-  const A per_texel[3] = {A(grid.width) * scale, A(grid.height) * scale, A(grid.depth) * scale};
   std::vector<A> buffers[3];
   for (auto& buffer : buffers) buffer.resize(grid.features);
-  std::fill(out + 3 * begin, out + 3 * end, A(0));
   for_each_run(begin, end, m, [&](int64_t first, int64_t count) {
     A q[3][kLanes];
     load_q(grid, points + 3 * first, count, q);
-    for (int plane = 0; plane < 3; ++plane) {
-      const Cells<A> cells(grid, plane, q);
-      const T* base = planes + first / m * grid.stride_n + plane * grid.stride_plane;
-      for (int64_t i = 0; i < count; ++i) {
+    const T* image = planes + first / m * grid.stride_n;
+    const Slopes<A> slopes[3] = {Slopes<A>(grid, Cells<A>(grid, 0, q)), Slopes<A>(grid, Cells<A>(grid, 1, q)),
+                                 Slopes<A>(grid, Cells<A>(grid, 2, q))};
+    for (int64_t i = 0; i < count; ++i) {
+      A moved[3] = {A(0), A(0), A(0)};
+      for (int plane = 0; plane < 3; ++plane) {
         // How the features change along the plane's width, height and depth.
-        Sums<kFeatures, A> along[3] = {Sums<kFeatures, A>(buffers[0]), Sums<kFeatures, A>(buffers[1]),
-                                       Sums<kFeatures, A>(buffers[2])};
+        Sums<kFeatures, A> change[3] = {Sums<kFeatures, A>(buffers[0]), Sums<kFeatures, A>(buffers[1]),
+                                        Sums<kFeatures, A>(buffers[2])};
+        const auto& slope = slopes[plane];
         for (int c = 0; c < 8; ++c) {
-          const int k[3] = {c & 1, c >> 1 & 1, c >> 2};
-          // The weight of texel k along an axis is 1 - t or t, so its derivative is -1 or 1, where the texel exists.
-          A slope[3];
-          for (int a = 0; a < 3; ++a) {
-            slope[a] = per_texel[a] * (k[a] ? A(1) : A(-1)) * cells.inside[a][k[a]][i];
-            for (int other = 0; other < 3; ++other)
-              if (other != a) slope[a] *= cells.weight[other][k[other]][i];
-          }
-          if (slope[0] == A(0) && slope[1] == A(0) && slope[2] == A(0)) continue;
-          const T* texel = base + cells.offset[0][k[0]][i] + cells.offset[1][k[1]][i] + cells.offset[2][k[2]][i];
-          for (int a = 0; a < 3; ++a) along[a].add(slope[a], texel);
+          const A along[3] = {slope.along[0][c][i], slope.along[1][c][i], slope.along[2][c][i]};
+          if (along[0] == A(0) && along[1] == A(0) && along[2] == A(0)) continue;
+          const T* texel = image + plane * grid.stride_plane + slope.offset[c][i];
+          for (int a = 0; a < 3; ++a) change[a].add(along[a], texel);
         }
-        for (int a = 0; a < 3; ++a)
-          out[3 * (first + i) + grid.axes[plane][a]] += along[a].dot(g + (first + i) * grid.features);
+        for (int a = 0; a < 3; ++a) moved[grid.axes[plane][a]] += change[a].dot(g + (first + i) * grid.features);
       }
+      std::copy_n(moved, 3, out + 3 * (first + i));
     }
   });
 }
