@@ -66,9 +66,18 @@ def start_nodes(
     rendezvous += [f"--rdzv-endpoint={nodes[0][2]}:{PORT}", "--rdzv-id=heads"]
     started = []
     for number, (prefix, interface, address) in enumerate(nodes):
-        own = ["env", f"GLOO_SOCKET_IFNAME={interface}", *TORCHRUN[:3], *rendezvous, f"--local-addr={address}"]
+        # torchrun looks for its own address under the name of the host, which both nodes share here.
+        host = f"--rdzv-conf=is_host={int(number == 0)}"
+        own = ["env", f"GLOO_SOCKET_IFNAME={interface}", *TORCHRUN[:3], *rendezvous, host, f"--local-addr={address}"]
         started.append(start([*prefix, *own, "--no-python", "--", *line], folder / f"node{number}.txt"))
     return started
+
+
+def end(started: list[subprocess.Popen]) -> None:
+    for node in started:
+        node.terminate()
+    for node in started:
+        node.wait(60)
 
 
 def said(folder: Path) -> str:
@@ -87,9 +96,7 @@ def test_two_nodes_train_what_one_does(
     try:
         assert [node.wait(120) for node in started] == [0, 0], said(tmp_path)
     finally:
-        for node in started:
-            node.kill()
-            node.wait()
+        end(started)
     assert start(command(heads, tmp_path / "one", *total), tmp_path / "one.txt").wait(60) == 0
     expected, found = networks(tmp_path / "one", 8), networks(tmp_path / "two", 8)
     assert max((found[key] - x).abs().max().item() for key, x in expected.items()) < TOLERANCE
@@ -106,10 +113,8 @@ def test_a_node_whose_rank_is_killed_comes_back(
         os.kill(children(torchrun)[0], signal.SIGKILL)
         assert [node.wait(200) for node in started] == [0, 0], said(tmp_path)
     finally:
-        for node in started:
-            node.kill()
-            node.wait()
-    assert num_starts(run) == 2
+        end(started)
+    assert num_starts(run) in (2, 3)  # Each node may notice for itself, and that counts as another loss.
     assert RunFolder(run).saves()[0] == 120
 
 
