@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from configs import find
+from configs import find, preset_of
 from configs.assemble import assemble
 from configs.command import GroupedCommand, table_options
 from dnnlib.config import ConfigError, to_json
@@ -61,7 +61,10 @@ def main(
             raise ConfigError(f"{source}: there is no run yet; say what to train in it, such as --cfg=panohead")
         config = assemble(source, {name: text for name, text in flags.items() if text is not None}, assignments)
         if dry_run:
-            plan(config, source, Path(run or outdir or "."), gpus)
+            from training.plan import dry_run as explain  # noqa: PLC0415 - help and mistakes need no torch
+
+            click.echo(to_json(config), nl=False)
+            explain(config, find(source), source, Path(run or outdir or "."), gpus)
         else:
             sys.exit(start(config, outdir, run or into, desc or config.name, gpus, is_checked=into is not None))
     except (ValueError, OSError) as error:
@@ -71,7 +74,8 @@ def main(
 
 def start(config: RunConfig, outdir: str | None, run: str | None, desc: str, gpus: int, *, is_checked: bool) -> int:
     """In this process, or in `gpus` new ones."""
-    from torch_utils import distributed  # noqa: PLC0415 - help and mistakes need no torch
+    from metrics.registry import find as find_metric  # noqa: PLC0415
+    from torch_utils import distributed  # noqa: PLC0415
     from torch_utils.launch import launch  # noqa: PLC0415
     from training.run_folder import RunFolder  # noqa: PLC0415
     from training.start import check, device_of, train  # noqa: PLC0415
@@ -84,29 +88,10 @@ def start(config: RunConfig, outdir: str | None, run: str | None, desc: str, gpu
         return RunFolder(run) if run is not None else RunFolder.new_numbered(outdir, desc)
 
     if gpus == 1 or distributed.world_size() > 1:
-        train(config, choose_folder, place, is_checked=is_checked)
+        train(config, choose_folder, place, find_metric, preset_of(config), is_checked=is_checked)
         return 0
     check(config, place, device_of(config), gpus)
     return launch(gpus, [sys.executable, __file__, *sys.argv[1:], f"--into={choose_folder().path}"])
-
-
-def plan(config: RunConfig, source: str, place: Path, gpus: int) -> None:
-    """Says what would be done: the configuration on stdout, everything else on stderr."""
-    from training import plan as words  # noqa: PLC0415
-    from training.data.dataset import open_dataset  # noqa: PLC0415
-    from training.machine_facts import machine_facts  # noqa: PLC0415
-    from training.start import device_of, gather, predicted, report  # noqa: PLC0415
-    from training.step_memory import process_bytes  # noqa: PLC0415
-
-    click.echo(to_json(config), nl=False)
-    log.info(words.changed(config, find(source), source))
-    device = device_of(config)
-    machine, memory = machine_facts(device, gpus, place), predicted(config, gpus)
-    log.info(words.cost(config, memory, process_bytes(memory, device), machine))
-    facts = gather(config, machine, memory, device)
-    log.info(words.data(open_dataset(config.data, seed=config.seed), facts.data))
-    report(facts)
-    log.info("The run can start.")
 
 
 if __name__ == "__main__":

@@ -55,6 +55,11 @@ def canonical(name: str) -> str:
     return ALIASES.get(name, name)
 
 
+def preset_of(config: RunConfig) -> RunConfig | None:
+    """The named configuration that this one was made from, if its name still says so."""
+    return CONFIGS[config.name]() if config.name in CONFIGS else None
+
+
 def find(name_or_path: str) -> RunConfig:
     name = canonical(name_or_path)
     if name in CONFIGS:

@@ -1,14 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run would do, in words, without doing it: what was changed, networks, memory, data."""
 
+from pathlib import Path
+
 from dnnlib.config_paths import differences
 from dnnlib.config_types import text_of
+from dnnlib.console import get_logger
 from dnnlib.text import format_bytes
-from training.data.dataset import ImageDataset
+from training.data.dataset import ImageDataset, open_dataset
 from training.data.facts import DataFacts
-from training.machine_facts import MachineFacts
+from training.machine_facts import MachineFacts, machine_facts
 from training.run_config import RunConfig
-from training.step_memory import StepMemory
+from training.start import device_of, gather, predicted, report
+from training.step_memory import StepMemory, process_bytes
+
+log = get_logger(__name__)
+
+
+def dry_run(config: RunConfig, base: RunConfig, name: str, place: Path, num_ranks: int) -> None:
+    """Says all of it, and raises what would keep the run from starting. Writes nothing."""
+    log.info(changed(config, base, name))
+    device = device_of(config)
+    machine, memory = machine_facts(device, num_ranks, place), predicted(config, num_ranks)
+    log.info(cost(config, memory, process_bytes(memory, device), machine))
+    facts = gather(config, machine, memory, device)
+    log.info(data(open_dataset(config.data, seed=config.seed), facts.data))
+    report(facts)
+    log.info("The run can start.")
 
 
 def changed(config: RunConfig, base: RunConfig, name: str) -> str:
@@ -17,7 +35,7 @@ def changed(config: RunConfig, base: RunConfig, name: str) -> str:
     return "\n".join([f"Configuration {name}, changed in" if lines else f"Configuration {name}, unchanged.", *lines])
 
 
-def cost(config: RunConfig, memory: StepMemory, process_bytes: int, machine: MachineFacts) -> str:
+def cost(config: RunConfig, memory: StepMemory, whole_bytes: int, machine: MachineFacts) -> str:
     """Parameters and memory."""
     loop = config.loop
     share = max(loop.batch // machine.num_ranks, 1)
@@ -30,7 +48,7 @@ def cost(config: RunConfig, memory: StepMemory, process_bytes: int, machine: Mac
         [
             f"Generator: {memory.num_generator:,} parameters. Critic: {memory.num_critic:,} parameters.",
             f"Batch: {loop.batch} images, {share} in {ranks}{split}.",
-            f"Predicted {where} of {ranks}: {format_bytes(process_bytes)} (networks and average "
+            f"Predicted {where} of {ranks}: {format_bytes(whole_bytes)} (networks and average "
             f"{format_bytes(memory.weights)}, optimizers {format_bytes(memory.moments)}, a step "
             f"{format_bytes(memory.peak)}){free}.",
             f"A save takes {format_bytes(memory.weights + memory.moments)}.",

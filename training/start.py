@@ -12,13 +12,15 @@ from dnnlib.console import get_logger, setup_logging
 from torch_utils import distributed
 from training import numerics
 from training.builder import build_critic, build_generator
-from training.data.dataset import open_dataset
+from training.data.dataset import ImageDataset, open_dataset
 from training.data.facts import facts_of
+from training.generator import Generator
 from training.machine_facts import MachineFacts, machine_facts
 from training.resume import opened
 from training.run_config import RunConfig
 from training.run_folder import RunFolder
-from training.start_checks import Facts, findings
+from training.start_checks.every import findings
+from training.start_checks.finding import Facts
 from training.step_memory import StepMemory, process_bytes, rough_bytes, save_bytes, step_memory
 from training.trainer import Trainer
 
@@ -29,8 +31,20 @@ class StartError(ConfigError):
     """A run that would go wrong. The message has every reason, with remedies."""
 
 
-def train(config: RunConfig, choose_folder: Callable[[], RunFolder], place: Path, *, is_checked: bool) -> int:
+Metric = Callable[[Generator, ImageDataset, int, torch.device], float]
+
+
+def train(
+    config: RunConfig,
+    choose_folder: Callable[[], RunFolder],
+    place: Path,
+    find_metric: Callable[[str], Metric],
+    preset: RunConfig | None,
+    *,
+    is_checked: bool,
+) -> int:
     """Every rank must call it. The main rank checks and chooses the folder; gives the image count at the end."""
+    found = {name: find_metric(name) for name in config.metrics}
     with distributed.session(device_of(config)) as device:
         folder = _agreed(config, choose_folder, place, device, is_checked)
         with opened(folder, config):
@@ -38,7 +52,13 @@ def train(config: RunConfig, choose_folder: Callable[[], RunFolder], place: Path
             log.info(f"Run folder: {folder.path}")
             log.info(f"To go on after a stop: python train.py --run={folder.path}{_gpus()}")
             numerics.apply(config.numerics)
-            return Trainer(config, folder, device).run()
+
+            def measured(metric: Metric) -> Callable[[Generator, int], float]:
+                return lambda generator, _: metric(generator, trainer.dataset, config.seed, device)
+
+            metrics = {name: measured(metric) for name, metric in found.items()}
+            trainer = Trainer(config, folder, device, metrics=metrics, preset=preset)
+            return trainer.run()
 
 
 def check(config: RunConfig, place: Path, device: torch.device, num_ranks: int) -> None:

@@ -12,7 +12,8 @@ from configs.resolution import fit_to_data
 from dnnlib.config_paths import replace
 from training.data.facts import DataFacts
 from training.machine_facts import MachineFacts
-from training.start_checks import CHECKS, Facts, findings
+from training.start_checks.every import CHECKS, findings
+from training.start_checks.finding import Facts
 
 GOOD_DATA = DataFacts(512, 20_000, 0, True, 0.3, 0.5, 120.0, 2.7)
 GOOD_MACHINE = MachineFacts("cuda", 8, 8, 40 * 2**30, 2**40, True)
