@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tests.training.data.sets import labels_at
+from training.data.dataset import ImageDataset
 from training.data.facts import DataFacts, facts_of
 
 
@@ -19,16 +20,17 @@ class _Index:
         return self._count
 
 
-class _Dataset:
-    resolution = 64
-
-    def __init__(self, labels: np.ndarray | None, weights: list[float]) -> None:
-        self.index = _Index(labels, len(weights))
-        self.weights = np.array(weights)
+def dataset_of(labels: np.ndarray | None, weights: list[float]) -> ImageDataset:
+    """Without any pictures."""
+    dataset = object.__new__(ImageDataset)
+    dataset.index = _Index(labels, len(weights))
+    dataset.weights = np.array(weights)
+    dataset.resolution = 64
+    return dataset
 
 
 def facts(azimuth_deg: list[float], weights: list[float] | None = None) -> DataFacts:
-    return facts_of(_Dataset(labels_at(azimuth_deg), weights or [1.0] * len(azimuth_deg)))
+    return facts_of(dataset_of(labels_at(azimuth_deg), weights or [1.0] * len(azimuth_deg)))
 
 
 def test_views_are_counted_by_their_azimuth() -> None:
@@ -54,13 +56,13 @@ def test_one_view_has_no_spread() -> None:
 def test_missing_labels_are_counted() -> None:
     labels = labels_at([0, 10, 20])
     labels[1] = np.nan
-    assert facts_of(_Dataset(labels, [1.0] * 3)).num_without_label == 1
-    assert facts_of(_Dataset(None, [1.0] * 3)).num_without_label == 3
+    assert facts_of(dataset_of(labels, [1.0] * 3)).num_without_label == 1
+    assert facts_of(dataset_of(None, [1.0] * 3)).num_without_label == 3
     labels[:] = np.nan
-    assert facts_of(_Dataset(labels, [1.0] * 3)).num_without_label == 3
+    assert facts_of(dataset_of(labels, [1.0] * 3)).num_without_label == 3
 
 
 def test_cameras_of_another_convention_are_named() -> None:
     labels = labels_at([0, 10, 20, -40])
     labels[:, [1, 2, 5, 6, 9, 10]] *= -1  # OpenGL's: y up, looking backwards.
-    assert "OpenGL" in facts_of(_Dataset(labels, [1.0] * 4)).camera_problem
+    assert "OpenGL" in facts_of(dataset_of(labels, [1.0] * 4)).camera_problem
