@@ -7,18 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.training.watch.runs import CPU, config_of, make_data
+from tests.training.watch.runs import CPU, config_of
 from training.generator import Generator
 from training.run_folder import RunFolder
 from training.trainer import Trainer
 from training.watch.divergence import DivergedError, Divergence, check_weights
 
 GOOD, BAD = torch.tensor([1.0, 2.0]), torch.tensor([1.0, math.nan])
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    return make_data(tmp_path_factory.mktemp("heads"))
 
 
 def since(*losses: torch.Tensor) -> Divergence:

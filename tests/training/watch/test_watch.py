@@ -13,16 +13,11 @@ import pytest
 import torch
 
 from configs import find
-from tests.training.watch.runs import CPU, config_of, make_data
+from tests.training.watch.runs import CPU, config_of
 from training.generator import Generator
 from training.run_folder import RunFolder
 from training.trainer import Trainer
 from training.watch import rows, watch
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    return make_data(tmp_path_factory.mktemp("heads"))
 
 
 @pytest.fixture(scope="module")
