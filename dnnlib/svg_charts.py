@@ -14,6 +14,7 @@ from dnnlib.text import format_count
 
 WIDTH, HEIGHT = 420, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 8, 26
+_NOTHING = 1e-100  # Smaller numbers are drawn as zero.
 _LOG_FROM = 30.0  # A curve that spans such a factor is drawn by its logarithm.
 
 
@@ -96,9 +97,11 @@ def value_scale(points: Points, may_be_log: bool) -> Scale:
 
 def linear_scale(low: float, high: float) -> Scale:
     """A little beyond the values, with three to six round ticks."""
-    if high - low <= 1e-9 * max(abs(low), abs(high), 1e-9):
-        margin = abs(high) / 2
-        low, high = (low - margin, high + margin) if margin > 0 else (0.0, 1.0)
+    size = max(abs(low), abs(high))
+    if size < _NOTHING:
+        low, high = 0.0, 1.0
+    elif high - low <= 1e-9 * size:
+        low, high = low - size / 2, high + size / 2
     step = 10.0 ** math.floor(math.log10((high - low) / 3))
     step *= next(factor for factor in (5, 2, 1) if (high - low) / (factor * step) >= 3)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from torch_utils.ops.biased_act import biased_act, default_gain
+from torch_utils.ops.biased_act import biased_act
 from torch_utils.ops.fir_act import fir_act
 from torch_utils.ops.fir_resample import filter_taps
 from training.networks.layers import Linear
@@ -110,8 +110,8 @@ class ToImage(nn.Module):
     ) -> Float[Tensor, "batch outputs h w"]:
         styles = self.affine(w) * self.style_gain
         weights = (self.weight[None, :, :, 0, 0] * styles[:, None]).to(x.dtype)  # [batch, outputs, inputs]
-        # In channels-last memory this is one matrix product per picture, and the styles cost no pass over it.
+        # In channels-last memory this is one matrix product per picture; styles and bias cost no pass over it.
         pixels = x.permute(0, 2, 3, 1).flatten(1, 2)
-        y = torch.bmm(pixels, weights.transpose(1, 2)).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
-        y = y.to(torch.promote_types(y.dtype, torch.float32))
-        return biased_act(y, self.bias, "linear", default_gain("linear"), self.clamp)
+        y = torch.baddbmm(self.bias.to(x.dtype), pixels, weights.transpose(1, 2))
+        y = y.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2).to(torch.promote_types(x.dtype, torch.float32))
+        return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)

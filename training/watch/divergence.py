@@ -60,8 +60,8 @@ def check_weights(modules: Mapping[str, nn.Module], nimg: int, saves: Sequence[i
 def _advice(saves: Sequence[int]) -> str:
     again = saves[0] if saves else 0
     kept = f"The save at image {again} is whole" if saves else "There is no earlier save"
+    start = ", in a new run that begins with this one's weights (--resume)" if saves else ""
     return (
-        f"Nothing was saved since. {kept}: the same command repeats the run exactly from image {again}. "
-        "To end differently it needs a change, in a new run that begins with this one's weights (--resume): lower "
-        "generator_adam.lr and critic_adam.lr, or a larger loss.gamma."
+        f"Nothing was saved since. {kept}: the same command repeats the run exactly from image {again}. To end "
+        f"differently it needs a change{start}: lower generator_adam.lr and critic_adam.lr, or a larger loss.gamma."
     )

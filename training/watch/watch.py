@@ -36,6 +36,8 @@ from training.watch.views import Views, render_views, rig_of
 
 log = get_logger(__name__)
 
+_REMEMBERED_NIMG = 500_000  # Several times what the longest mean of an alarm is taken over.
+
 # By name: a number for the averaged generator after so many images. Every rank calls them, in the same order.
 Metrics = Mapping[str, Callable[[Generator, int], float]]
 
@@ -118,7 +120,8 @@ class _Main:
             rows.cut(path, start_nimg)
         for row in rows.read(folder.stats):
             self.history.add(row)
-            self.health.take(row)
+            if row["nimg"] > start_nimg - _REMEMBERED_NIMG:
+                self.health.take(row)
         self.background = Background()
         self.tensorboard = TensorBoard(folder.path, to_json(config), start_nimg=start_nimg)
         if not (folder.path / "reals.png").exists():

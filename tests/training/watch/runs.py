@@ -17,6 +17,21 @@ from training.watch import rows
 from training.watch.rows import Row
 
 CPU = torch.device("cpu")
+# Less than the smallest configuration: what is tested here is not the networks.
+_TINY = (
+    "generator.mapping.w_dim=12",
+    "generator.mapping.z_dim=8",
+    "generator.field.resolution=16",
+    "generator.field.channel_base=128",
+    "generator.field.channel_max=16",
+    "generator.renderer.resolution=8",
+    "generator.renderer.num_coarse=6",
+    "generator.renderer.num_fine=5",
+    "generator.background_channel_base=64",
+    "critic.channel_base=128",
+    "critic.channel_max=16",
+    "critic.group_size=2",
+)
 
 
 def make_data(folder: Path) -> tuple[str, str]:
@@ -28,8 +43,9 @@ def make_data(folder: Path) -> tuple[str, str]:
 
 def config_of(data: tuple[str, str], *assignments: str) -> RunConfig:
     images, masks = data
-    few = ["loop.total_nimg=16", "loop.tick_nimg=4", "loop.snapshot_nimg=16", "critic.group_size=2"]
-    return resolve("debug", [f"data.img_data={images}", f"data.seg_data={masks}", "data.workers=0", *few, *assignments])
+    sets = [f"data.img_data={images}", f"data.seg_data={masks}", "data.workers=0"]
+    few = ["loop.total_nimg=16", "loop.tick_nimg=4", "loop.snapshot_nimg=16"]
+    return resolve("debug", [*sets, *_TINY, *few, *assignments])
 
 
 def run(config: RunConfig, folder: Path, prepare: Callable[[Trainer], object] = lambda trainer: None) -> list[Row]:

@@ -7,18 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.training.watch.runs import CPU, config_of, make_data
+from tests.training.watch.runs import CPU, config_of
 from training.generator import Generator
 from training.run_folder import RunFolder
 from training.trainer import Trainer
 from training.watch.divergence import DivergedError, Divergence, check_weights
 
 GOOD, BAD = torch.tensor([1.0, 2.0]), torch.tensor([1.0, math.nan])
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    return make_data(tmp_path_factory.mktemp("heads"))
 
 
 def since(*losses: torch.Tensor) -> Divergence:
@@ -50,7 +45,7 @@ def test_the_parts_of_a_step_count_together() -> None:
 def test_broken_weights_end_a_run_at_the_next_tick_and_the_last_save_is_whole(
     data: tuple[str, str], tmp_path: Path
 ) -> None:
-    config = config_of(data, "loop.total_nimg=64", "loop.tick_nimg=8", "loop.snapshot_nimg=16")
+    config = config_of(data, "loop.total_nimg=32", "loop.tick_nimg=8", "loop.snapshot_nimg=16")
 
     def poison(average: Generator, nimg: int) -> float:
         next(trainer.state.players.generator.field.parameters()).data.flatten()[0] = math.nan
@@ -62,10 +57,11 @@ def test_broken_weights_end_a_run_at_the_next_tick_and_the_last_save_is_whole(
     ):
         trainer.run()
     assert trainer.folder.saves() == [16]
-    assert Trainer(config, trainer.folder, CPU)._begin()[0] == 16
     page = (tmp_path / "report.html").read_text()
     assert "The run stopped." in page
     assert "since image 16" in page
+    assert Trainer(config, trainer.folder, CPU).run() == 32
+    assert "The run stopped." not in (tmp_path / "report.html").read_text()
 
 
 def test_a_run_with_a_mad_learning_rate_ends_without_a_save_of_what_it_made(

