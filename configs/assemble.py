@@ -15,7 +15,6 @@ from dnnlib.config import ConfigError, from_tree, to_tree
 from dnnlib.config_paths import assign, override
 from dnnlib.config_types import Model
 from dnnlib.console import get_logger
-from training.data.dataset import open_dataset
 from training.run_config import RunConfig
 
 log = get_logger(__name__)
@@ -26,13 +25,20 @@ def assemble(cfg: str, flags: Mapping[str, str], assignments: Iterable[str]) -> 
     base, assignments = find(cfg), list(assignments)
     config = override(with_flags(base, flags), assignments)
     if canonical(cfg) in CONFIGS and config.data.img_data is not None:
-        resolution = open_dataset(config.data, seed=config.seed).resolution
+        resolution = resolution_of_data(config)
         if resolution != base.generator.resolution:
             config = override(with_flags(fit_to_data(base, resolution), flags), assignments)
     for flag in ALL:
         if flag.key in flags and flag.ignored is not None:
             log.warning(f"--{flag.name} has no effect: {flag.ignored}.")
     return config
+
+
+def resolution_of_data(config: RunConfig) -> int:
+    """The side of its pictures."""
+    from training.data.dataset import open_dataset  # noqa: PLC0415 - needs torch, which most mistakes do not wait for
+
+    return open_dataset(config.data, seed=config.seed).resolution
 
 
 def with_flags(config: RunConfig, flags: Mapping[str, str]) -> RunConfig:

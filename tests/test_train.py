@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
@@ -143,7 +142,7 @@ def _process_as_it_was() -> Iterator[None]:
 
 def configuration(command: str, monkeypatch: pytest.MonkeyPatch) -> RunConfig:
     """Of a pasted command whose data have 512 x 512 pixels."""
-    monkeypatch.setattr(configs.assemble, "open_dataset", lambda *_, **__: SimpleNamespace(resolution=512))
+    monkeypatch.setattr(configs.assemble, "resolution_of_data", lambda _: 512)
     params = main.make_context("train.py", shlex.split(command)).params
     flags = {flag.key: params[flag.key] for flag in ALL if params[flag.key] is not None}
     return configs.assemble.assemble(params["cfg"], flags, params["assignments"])
