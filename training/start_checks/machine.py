@@ -16,7 +16,7 @@ def batches(facts: Facts) -> Iterator[Finding]:
         )
         return
     share = loop.batch // ranks
-    part = min(loop.part or share, share)
+    part = loop.part or share
     if share % part:
         yield from refuse(
             f"{part} pictures at a time (--batch-gpu) do not divide the {share} of each process: choose "

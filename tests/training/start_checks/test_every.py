@@ -65,6 +65,7 @@ FIRING: list[tuple[str, str, str, Facts]] = [
     ("raw_size", "warn", "256 x 256 rays", facts({"schedule.raw_resolution": 256})),
     ("batches", "refuse", "cannot be shared by 3 processes: --batch=33", facts(machine={"num_ranks": 3})),
     ("batches", "refuse", "choose 4$", facts({"loop.part": 3})),
+    ("batches", "refuse", "8 pictures at a time .* choose 4$", facts({"loop.part": 8})),
     ("batches", "refuse", "--batch=64", facts(machine={"num_ranks": 16})),
     ("batches", "refuse", "--batch-gpu=4", facts({"loop.part": 2})),
     ("batches", "refuse", "--mbstd-group=6", facts({"loop.batch": 6}, machine={"num_ranks": 1})),
