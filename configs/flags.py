@@ -14,10 +14,11 @@ from dnnlib.config import Tree
 
 
 def _batch(text: str, tree: Tree) -> Values:
-    """Blur and average keep their lengths in steps, as PanoHead's do."""
+    """Blur and average keep their lengths in steps, as PanoHead's do. A part that no longer divides it is dropped."""
     batch = whole_number(text, "images per step, such as 32")
-    scale = batch / tree["loop"]["batch"]
-    return {
+    scale, part = batch / tree["loop"]["batch"], tree["loop"]["part"]
+    dropped = {"loop.part": None} if part is not None and batch % part else {}
+    return dropped | {
         "loop.batch": batch,
         "schedule.blur_nimg": round(tree["schedule"]["blur_nimg"] * scale),
         "ema.half_life_nimg": tree["ema"]["half_life_nimg"] * scale,

@@ -166,6 +166,12 @@ def test_a_batch_that_is_there_already_changes_nothing() -> None:
     assert changed_by({"batch": "8"}, small) == {}
 
 
+def test_a_batch_keeps_a_part_that_divides_it() -> None:
+    base = with_flags(resolve("panohead"), {"batch_gpu": "8"})
+    assert "loop.part" not in changed_by({"batch": "16"}, base)
+    assert changed_by({"batch": "4"}, base)["loop.part"] is None
+
+
 def test_pose_conditioning_comes_back_where_it_was_off() -> None:
     without = with_flags(resolve("panohead"), {"gen_pose_cond": "False"})
     assert changed_by({"gen_pose_cond": "1"}, without) == {"generator.mapping.camera_scale": 1.0}
