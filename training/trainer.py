@@ -34,7 +34,6 @@ from training.schedules import passed, step_values
 from training.starting_weights import load_weights, without_ramps
 from training.step import Players, Step, part_size
 from training.ticks import Ticks
-from training.watch import rows
 from training.watch.divergence import check_weights
 from training.watch.watch import Metrics, Watch
 
@@ -103,17 +102,13 @@ class Trainer:
     def _begin(self) -> tuple[int, float]:
         """From the newest save, or from the first image."""
         header = load_newest(self.state, self.folder, self.fingerprint)
-        if header is not None:
-            log.info(f"Going on from image {header.nimg}.")
-            if header.made_by != (now := made_by(self.config)):
-                log.info(f"Saved by {header.made_by}, now {now}: the same course to rounding, not to the bit.")
-            self.began_from = header.progress.began_from
-            nimg, elapsed_s = header.nimg, header.progress.elapsed_s
-        else:
-            nimg, elapsed_s = self._begin_anew(), 0.0
-        if distributed.is_main():
-            rows.cut(self.folder.stats, nimg)
-        return nimg, elapsed_s
+        if header is None:
+            return self._begin_anew(), 0.0
+        log.info(f"Going on from image {header.nimg}.")
+        if header.made_by != (now := made_by(self.config)):
+            log.info(f"Saved by {header.made_by}, now {now}: the same course to rounding, not to the bit.")
+        self.began_from = header.progress.began_from
+        return header.nimg, header.progress.elapsed_s
 
     def _begin_anew(self) -> int:
         resume, loop, players = self.config.resume, self.config.loop, self.state.players
@@ -154,6 +149,12 @@ class Trainer:
             self.folder.prune(self.config.loop.keep_last, self.config.loop.keep_every_nimg)
 
     def _watch(self, nimg: int) -> Watch:
+        loop = self.config.loop
+        if nimg == self.config.resume.start_nimg:
+            due = ()
+        else:
+            is_snapshot = passed(nimg - loop.batch, nimg, loop.snapshot_nimg) or nimg >= loop.total_nimg
+            due = tuple(self.metrics) if is_snapshot else None  # A run that was asked to stop saves anywhere.
         return Watch(
             self.folder,
             self.config,
@@ -162,6 +163,7 @@ class Trainer:
             start_nimg=nimg,
             metrics=self.metrics,
             preset=self.preset,
+            due=due,
         )
 
     def loader(self, nimg: int) -> Loader:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Steps and intervals of a run. Whole runs are in test_kills.py, test_stops.py and test_ranks.py."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,33 @@ def test_the_augmentation_is_adjusted_by_the_image_count(data: tuple[str, str], 
 
 def test_an_interval_is_passed_once() -> None:
     assert [nimg for nimg in range(4, 41, 4) if passed(nimg - 4, nimg, 10)] == [12, 20, 32, 40]
+
+
+def test_a_snapshot_that_was_cut_short_is_looked_at_again_and_counted_once(
+    data: tuple[str, str], tmp_path: Path
+) -> None:
+    def run(folder: RunFolder, total_nimg: int) -> None:
+        folder.path.mkdir(exist_ok=True)
+        config = config_of(data, "loop.snapshot_nimg=4", "loop.tick_nimg=4", f"loop.total_nimg={total_nimg}")
+        Trainer(config, folder, CPU, metrics={"count": lambda G, nimg: float(nimg)}).run()
+
+    def looks(folder: RunFolder) -> list[tuple[int, bool, bool]]:
+        rows = [json.loads(line) for line in folder.stats.read_text().splitlines()]
+        return [(row["nimg"], "health" in row, "metrics" in row) for row in rows if "stats" not in row]
+
+    straight, killed = RunFolder(tmp_path / "straight"), RunFolder(tmp_path / "killed")
+    run(straight, 8)
+    run(killed, 4)
+    lines = killed.stats.read_bytes().splitlines(keepends=True)
+    for num_written in (1, 2):  # Of the three rows at 4 images: the tick, what the pictures say, the metric.
+        killed.stats.write_bytes(b"".join(lines[: 1 + num_written]))
+        run(killed, 4)
+        assert looks(killed) == looks(straight)[: len(looks(killed))]
+    (killed.path / "fakes000000.004.png").unlink()
+    run(killed, 8)
+    assert (
+        looks(killed)
+        == looks(straight)
+        == [(0, True, False)] + [(nimg, *what) for nimg in (4, 8) for what in ((True, False), (False, True))]
+    )
+    assert (killed.path / "metric-count.jsonl").read_bytes() == (straight.path / "metric-count.jsonl").read_bytes()

@@ -7,7 +7,7 @@ there once, and image counts only grow.
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,13 @@ def append(path: Path, row: Row) -> None:
         log.warning(f"Could not write to {path.name}: {error}. The training goes on.")
 
 
-def cut(path: Path, nimg: int) -> None:
-    """Removes what is later than image `nimg`, and what a killed writer left of a row."""
+def cut(path: Path, nimg: int, keep: Callable[[Row], bool] = lambda row: True) -> None:
+    """Removes what is later than image `nimg`, or from the first row on that is not to be kept; and unfinished rows."""
     if not path.exists():
         return
     end = 0
     for row, stop in _scan(path):
-        if row["nimg"] > nimg:
+        if row["nimg"] > nimg or not keep(row):
             break
         end = stop
     if end < path.stat().st_size:

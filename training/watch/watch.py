@@ -6,7 +6,7 @@ run's results are the same bit by bit without any of it.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import final
@@ -46,7 +46,7 @@ Metrics = Mapping[str, Callable[[Generator, int], float]]
 class Watch:
     """One run, watched. Every rank has one and calls it alike; the main one renders and writes.
 
-    with Watch(...) as watch:     pictures of how things are, unless there are some
+    with Watch(...) as watch:     what the snapshot lacks from which the run goes on
         watch.tick(row)
         watch.snapshot(nimg)
     """
@@ -61,13 +61,15 @@ class Watch:
         start_nimg: int,
         metrics: Metrics,
         preset: RunConfig | None,
+        due: Sequence[str] | None = (),  # Metrics of the snapshot `start_nimg`; None where that is none.
     ) -> None:
         self.average = average
         self.metrics = metrics
         self.nimg = start_nimg
         self._main: _Main | None = None
         if distributed.is_main():
-            self._main = _Main(folder, config, dataset, average, start_nimg, preset)
+            self._main = _Main(folder, config, dataset, average, start_nimg, preset, due)
+        self._due = due
 
     def tick(self, row: Row) -> None:
         """A row of stats.jsonl that was written."""
@@ -76,16 +78,22 @@ class Watch:
 
     def snapshot(self, nimg: int) -> None:
         """Pictures, what they say, and metrics."""
+        self._look(nimg, list(self.metrics))
+
+    def _look(self, nimg: int, metrics: Sequence[str]) -> None:
         if self._main is not None:
             self._main.look(nimg)
-        for name, metric in self.metrics.items():
-            value = metric(self.average, nimg)
+        for name in metrics:
+            value = self.metrics[name](self.average, nimg)
             if self._main is not None:
                 self._main.measured(nimg, name, value)
         if self._main is not None:
             self._main.refresh()
 
     def __enter__(self) -> "Watch":
+        # A run may be killed after it was saved and before all of the snapshot was written.
+        if distributed.gather_json(self._main is not None and self._main.lacks_look)[0]:
+            self._look(self.nimg, self._due)
         return self
 
     def __exit__(
@@ -107,6 +115,7 @@ class _Main:
         average: Generator,
         start_nimg: int,
         preset: RunConfig | None,
+        due: Sequence[str] | None,
     ) -> None:
         self.folder = folder
         self.config = config
@@ -116,8 +125,10 @@ class _Main:
         self.environment = environment(next(average.parameters()).device)
         self.history = History()
         self.health = Health(has_background=config.generator.background)
-        for path in (folder.stats, *folder.path.glob("metric-*.jsonl")):
-            rows.cut(path, start_nimg)
+        self.lacks_look = due is not None and not _has_looked(folder, start_nimg, due)
+        rows.cut(folder.stats, start_nimg, keep=lambda row: not (self.lacks_look and _is_look(row, start_nimg)))
+        for path in folder.path.glob("metric-*.jsonl"):
+            rows.cut(path, start_nimg - 1 if self.lacks_look else start_nimg)
         for row in rows.read(folder.stats):
             self.history.add(row)
             if row["nimg"] > start_nimg - _REMEMBERED_NIMG:
@@ -127,9 +138,6 @@ class _Main:
         if not (folder.path / "reals.png").exists():
             reals = real_sheets(dataset, seed=config.seed)
             self.background.do("write pictures of the data set", partial(self._write_reals, reals))
-        if start_nimg not in album.snapshots(folder.path, start_nimg):
-            self.look(start_nimg)
-            self.refresh()
 
     def tell(self, row: Row) -> None:
         self.background.do("follow the statistics", partial(self._follow, row))
@@ -185,3 +193,16 @@ class _Main:
     def _write_page(self, ended: str | None) -> None:
         facts = Facts(self.config, self.preset, self.environment, self.history, self.health.judged(), ended)
         atomic_write_text(self.folder.path / "report.html", page(self.folder.path, facts))
+
+
+def _has_looked(folder: RunFolder, nimg: int, metrics: Sequence[str]) -> bool:
+    """Whether pictures, what they say, and metrics were all written."""
+    looks = [row for row in rows.read(folder.stats) if _is_look(row, nimg)]
+    measured = {name for row in looks for name in row.get("metrics", {})}
+    has_views = any("health" in row for row in looks) and nimg in album.snapshots(folder.path, nimg)
+    return has_views and measured.issuperset(metrics)
+
+
+def _is_look(row: Row, nimg: int) -> bool:
+    """Whether it comes of a snapshot, not of a tick."""
+    return row["nimg"] == nimg and "stats" not in row

@@ -33,6 +33,8 @@ def run_folder(data: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) 
 class _Blind:
     """Does nothing of what the main rank does."""
 
+    lacks_look = False
+
     def __init__(self, *arguments: object) -> None:
         pass
 
