@@ -29,9 +29,7 @@ class Decoder(nn.Module):
         self.out = Linear(hidden, 1 + out_channels, lr_multiplier=lr_multiplier)
 
     def forward(self, features: Float[Tensor, "batch points channels"]) -> FieldSamples:
-        density, colours = softplus_mlp(
-            features, *self.hidden.scaled(features.dtype), *self.out.scaled(features.dtype)
-        )
+        density, colours = softplus_mlp(features, *self.hidden.scaled(features.dtype), *self.out.scaled(features.dtype))
         return FieldSamples(density, _COLOUR[self.colour_act](colours))
 
 
