@@ -48,13 +48,15 @@ compile-cuda: venv  ## compile every CUDA kernel and its glue; no GPU is needed
 
 # Installs nothing, so that it runs on a machine without network.
 gpu: export PYTHONPATH := $(CURDIR)
-gpu:  ## build, test and time the operators on a GPU, with PYTHON=... as it is
+gpu:  ## build, test and time operators and a training step on a GPU, with PYTHON=... as it is
 	$(or $(PYTHON),python3) -m torch_utils.ops --build
 	$(or $(PYTHON),python3) -m pytest -o addopts="--import-mode=importlib -ra" tests/gpu
 	$(or $(PYTHON),python3) benchmarks/ops.py --device cuda $(ARGS)
+	$(or $(PYTHON),python3) benchmarks/train_step.py --device cuda $(ARGS)
 
-bench: venv  ## time the operators against stock PyTorch
+bench: venv  ## time the operators and a training step against stock PyTorch
 	$(BIN)/python benchmarks/ops.py $(ARGS)
+	$(BIN)/python benchmarks/train_step.py $(ARGS)
 
 clean:  ## remove caches and build products; .venv and runs stay
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

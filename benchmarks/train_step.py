@@ -157,7 +157,8 @@ def measure(config: RunConfig, device: torch.device, rounds: int, items: int, fo
             STOCK: ("reference", lambda: many.take(batches, START_NIMG)),
         }
         memory: dict[str, int] = {}
-        for name in (NATIVE, STOCK):  # Once without timing: operators are built, memory is fetched.
+        ways[FEW][1]()  # All ways once without timing: operators are built, workers start, memory is fetched.
+        for name in (NATIVE, STOCK):
             with native.forced(ways[name][0]):
                 ways[name][1]()
             memory[name] = peak_bytes(device)

@@ -16,6 +16,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+import torch_utils.ops.softplus_mlp  # noqa: F401  Registers the operators that are counted below.
+
 ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
 
 
@@ -26,12 +28,28 @@ class Cost(NamedTuple):
     peak_bytes: int  # Beyond what was there before.
 
 
+def _mlp_flops(x: torch.Size, w1: torch.Size, b1: torch.Size, w2: torch.Size, *_: Any, **__: Any) -> int:
+    return 2 * x.numel() // x[-1] * (w1.numel() + w2.numel())
+
+
+def _mlp_grad_flops(g: torch.Size, g_rest: torch.Size, x: torch.Size, w1: torch.Size, *shapes: Any, **_: Any) -> int:
+    """Gradients of inputs and of weights, and the hidden layer once more."""
+    return 2 * _mlp_flops(x, w1, *shapes) + 2 * g.numel() * w1.numel()
+
+
+# Of the operators here that hold matrix products.
+_FLOPS = {
+    torch.ops.fullhead.softplus_mlp: _mlp_flops,
+    torch.ops.fullhead.softplus_mlp_grad: _mlp_grad_flops,
+}
+
+
 def cost_of(make: Callable[[], tuple[ModuleT, Callable[[], Any]]]) -> tuple[ModuleT, Cost]:
     """`make` builds a module and a call of it; both happen without data. The module is returned, of fake tensors."""
     with FakeTensorMode(allow_non_fake_inputs=True), torch.random.fork_rng(devices=[]):
         module, call = make()
         # Autograd, if wanted, is a part of the call: the modes see the operators below it.
-        counter, memory = FlopCounterMode(display=False), _PeakMemory()
+        counter, memory = FlopCounterMode(display=False, custom_mapping=_FLOPS), _PeakMemory()
         by_module = _count_by_module(module, counter)
         with counter, memory:
             call()

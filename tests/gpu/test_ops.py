@@ -21,6 +21,8 @@ WITH_KERNELS = named(
 WITHOUT_KERNELS = named(
     trigrid_sample=op_cases.trigrid_cases(),
     composite=op_cases.composite_cases(),
+    composite_passes=op_cases.composite_passes_cases(),
+    softplus_mlp=op_cases.softplus_mlp_cases(),
     importance_depths=[case for case in op_cases.importance_cases() if case.name != "merge"],
 )
 

@@ -151,6 +151,51 @@ def composite_cases() -> list[Case]:
     ]
 
 
+def composite_passes_cases() -> list[Case]:
+    def case(name: str, first: int, second: int, channels: int, rays: tuple[int, ...] = (2, 11)) -> Case:
+        # Depths are constants of the call; rounded, so that every type sees the same order.
+        a, b = ((uniform(24 + i, *rays, n).sort(-1).values + 2).float() for i, n in enumerate((first, second)))
+        if name == "equal-depths":
+            a, b = (x.mul(4).floor() for x in (a, b))
+
+        def call(features_a: Tensor, densities_a: Tensor, features_b: Tensor, densities_b: Tensor) -> tuple:
+            return ops.composite_passes(
+                features_a, densities_a, a.to(densities_a), features_b, densities_b, b.to(densities_b)
+            )
+
+        tensors = [
+            x
+            for i, n in enumerate((first, second))
+            for x in (normal(26 + i, *rays, n, channels), 3 * normal(28 + i, *rays, n))
+        ]
+        return Case(name, call, tuple(tensors), 1, (1, 3))
+
+    return [
+        *(case(f"channels{c}", 7, 5, c) for c in (1, 5, 16, 32)),
+        case("one-and-one", 1, 1, 3),
+        case("one-and-many", 1, 40, 3),
+        case("equal-depths", 9, 8, 4),
+        case("one-ray", 4, 6, 3, rays=()),
+        case("many-rays", 3, 2, 2, rays=(131,)),
+    ]
+
+
+def softplus_mlp_cases() -> list[Case]:
+    def case(name: str, inputs: int, hidden: int, outputs: int, points: tuple[int, ...], scale: float = 1.0) -> Case:
+        layers = (normal(30, hidden, inputs), normal(31, hidden), normal(32, outputs, hidden), normal(33, outputs))
+        return Case(name, ops.softplus_mlp, (scale * normal(34, *points, inputs), *layers), 1, (0, 1, 2, 3, 4))
+
+    return [
+        case("small", 16, 32, 17, (2, 70)),
+        case("large", 32, 64, 33, (2, 45)),
+        case("odd", 5, 7, 3, (33,)),
+        case("density-alone", 3, 9, 1, (40,)),
+        case("one-of-each", 1, 1, 1, (1,)),
+        case("blocks", 3, 4, 2, (2, 4100)),
+        case("steep", 4, 8, 5, (50,), 100.0),
+    ]
+
+
 def importance_cases() -> list[Case]:
     depths = uniform(19, 2, 40, 12).sort(-1).values + 2
     weights = uniform(20, 2, 40, 11) ** 4

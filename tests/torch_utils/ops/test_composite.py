@@ -130,6 +130,57 @@ def test_gradients_of_empty_and_of_opaque_rays_are_finite(density, path):
     assert all(x.isfinite().all() for x in (*result, *gradients))
 
 
+# --- Two passes -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", op_checks.DTYPES, ids=str)
+@pytest.mark.parametrize("case", op_cases.composite_passes_cases(), ids=str)
+def test_native_passes_equal_the_reference_in_float64(case, dtype):
+    for layout in op_checks.layouts_for(case):
+        op_checks.check_against_float64(case, dtype, layout=layout)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_two_passes_are_one_in_the_order_of_depths(path):
+    features, densities, depths = rays(samples=11)
+    shuffled = torch.randperm(11, generator=torch.Generator().manual_seed(0))
+    first, second = shuffled[:4].sort().values, shuffled[4:].sort().values
+    passes = [x[:, part] for part in (first, second) for x in (features, densities, depths)]
+    with ops.forced(path):
+        for together, apart in zip(
+            ops.composite(features, densities, depths), ops.composite_passes(*passes), strict=True
+        ):
+            assert torch.equal(together, apart)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_pass_split_in_two_has_the_same_gradients(path):
+    features, densities, depths = rays()
+    cotangent = op_cases.normal(9, *features[:, 0].shape)
+
+    def gradients(call, *inputs):
+        leaves = [x.clone().requires_grad_() for x in inputs]
+        return torch.autograd.grad(call(*leaves)[0], leaves, cotangent)
+
+    with ops.forced(path):
+        whole = gradients(lambda f, s: ops.composite(f, s, depths), features, densities)
+        near, far = slice(None, 3), slice(3, None)
+        parts = gradients(
+            lambda fa, sa, fb, sb: ops.composite_passes(fb, sb, depths[:, far], fa, sa, depths[:, near]),
+            features[:, near], densities[:, near], features[:, far], densities[:, far],
+        )  # fmt: skip
+    torch.testing.assert_close(torch.cat(parts[0::2], dim=1), whole[0])
+    torch.testing.assert_close(torch.cat(parts[1::2], dim=1), whole[1])
+
+
+def test_passes_that_do_not_belong_together_are_refused():
+    features, densities, depths = rays()
+    with pytest.raises(ValueError, match=r"of the same rays .* got \[\[20, 8, 3\]"):
+        ops.composite_passes(features, densities, depths, features[:5], densities[:5], depths[:5])
+    with pytest.raises(ValueError, match="features of one type and number"):
+        ops.composite_passes(features, densities, depths, features[..., :2], densities, depths)
+
+
 # --- Properties -------------------------------------------------------------------------------------------------------
 
 

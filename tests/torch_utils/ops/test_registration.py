@@ -23,6 +23,8 @@ GROUPS = {
     "fir_act": op_cases.fir_act_cases(),
     "trigrid_sample": op_cases.trigrid_cases(),
     "composite": op_cases.composite_cases(),
+    "composite_passes": op_cases.composite_passes_cases(),
+    "softplus_mlp": op_cases.softplus_mlp_cases(),
     "importance_depths": op_cases.importance_cases(),
     "distance_field": op_cases.distance_cases(),
 }
@@ -112,6 +114,21 @@ def samples() -> dict[str, list[tuple]]:
             (image(3, 6, 2).bfloat16(), *rays[1:]),
         ],
         "composite_grad": [(image(3, 2), image(3), image(3, 5), *rays)],
+        "composite_passes": [
+            (*rays, needs(3, 4, 2), needs(3, 4), image(3, 4).sort(-1).values),
+            (image(0, 6, 2), image(0, 6), image(0, 6), image(0, 4, 2), image(0, 4), image(0, 4)),
+        ],
+        "composite_passes_grad": [
+            (image(3, 2), image(3), image(3, 9), *rays, image(3, 4, 2), image(3, 4), image(3, 4).sort(-1).values),
+        ],
+        "softplus_mlp": [
+            (needs(2, 7, 3), needs(5, 3), needs(5), needs(4, 5), needs(4)),
+            (image(0, 3), image(5, 3), image(5), image(1, 5), image(1)),
+        ],
+        "softplus_mlp_grad": [
+            (image(2, 7), image(2, 7, 3), image(2, 7, 3), image(5, 3), image(5), image(4, 5), image(4)),
+            (image(0), image(0, 0), image(0, 3), image(5, 3), image(5), image(1, 5), image(1)),
+        ],
         "importance_depths": [
             (image(3, 6).sort(-1).values, image(3, 5).abs(), torch.rand(3, 4), False),
             (image(6).sort(-1).values, image(5).abs(), torch.rand(4), True),
@@ -147,8 +164,8 @@ def test_every_registered_operator_is_checked():
 @pytest.mark.parametrize("case", pick(
     "biased_act/lrelu", "biased_act/swish-clamped", "fir_resample/upsample", "fir_resample/downsample",
     "fir_resample/smooth", "fir_resample/up3-down2", "fir_act/lrelu", "fir_act/noise-per-image", "fir_act/tanh",
-    "trigrid_sample/depth3", "trigrid_sample/planar", "composite/channels5", "importance_depths/exact",
-    "importance_depths/shifted", "importance_depths/merge",
+    "trigrid_sample/depth3", "trigrid_sample/planar", "composite/channels5", "composite_passes/channels5",
+    "softplus_mlp/odd", "importance_depths/exact", "importance_depths/shifted", "importance_depths/merge",
 ))  # fmt: skip
 def test_compiled_in_one_graph_gives_the_eager_values_and_gradients(case, path):
     op_checks.check_compiles(case, path)
@@ -156,7 +173,8 @@ def test_compiled_in_one_graph_gives_the_eager_values_and_gradients(case, path):
 
 @pytest.mark.parametrize("case", pick(
     "biased_act/lrelu", "fir_resample/up3-down2", "fir_act/noise-per-image", "trigrid_sample/depth3",
-    "composite/channels5", "importance_depths/exact", "importance_depths/merge", "distance_field/solid0",
+    "composite/channels5", "composite_passes/channels5", "softplus_mlp/odd", "importance_depths/exact",
+    "importance_depths/merge", "distance_field/solid0",
 ))  # fmt: skip
 def test_compiled_with_dynamic_shapes_gives_the_eager_values_and_gradients(case):
     op_checks.check_compiles(case, "native", dynamic=True)
@@ -206,11 +224,13 @@ def test_two_runs_give_the_same_bits(case):
 def test_the_number_of_threads_changes_no_bit(threads):
     """Inputs large enough that the work is divided."""
     planes = torch.randn(1, 3, 2, 40, 12, 12, requires_grad=True)
-    points = torch.randn(1, 3000, 3, requires_grad=True)
+    points = torch.randn(1, 9000, 3, requires_grad=True)
     picture = torch.randn(2, 24, 60, 60, requires_grad=True)
     rays = [torch.randn(700, 9, 5, requires_grad=True), torch.randn(700, 9, requires_grad=True)]
     depths = torch.rand(700, 9).sort(-1).values
     u = torch.rand(700, 6)
+    second = [torch.randn(700, 6, 5, requires_grad=True), torch.randn(700, 6, requires_grad=True)]
+    layers = [torch.randn(*shape, requires_grad=True) for shape in ((9, 40), (9,), (4, 9), (4,))]
 
     def run() -> list[torch.Tensor]:
         sampled = ops.trigrid_sample(planes, points, 3.0)
@@ -218,8 +238,11 @@ def test_the_number_of_threads_changes_no_bit(threads):
         drawn = ops.importance_depths(depths, weights, u)
         filtered = ops.fir_act(ops.upsample(picture, TAPS), TAPS, pad=(1, 1, 1, 1))
         activated = ops.biased_act(picture, torch.arange(24.0), "swish")
-        values = [sampled, seen, depth, weights, filtered, activated]
-        gradients = torch.autograd.grad(values, [planes, points, picture, *rays], [torch.ones_like(v) for v in values])
+        both = ops.composite_passes(*rays, depths, *second, u.sort(-1).values)
+        decoded = ops.softplus_mlp(sampled, *layers)
+        values = [sampled, seen, depth, weights, filtered, activated, *both, *decoded]
+        inputs = [planes, points, picture, *rays, *second, *layers]
+        gradients = torch.autograd.grad(values, inputs, [torch.ones_like(v) for v in values])
         return [*values, drawn, *ops.merge_depths(depths, drawn.sort(-1).values), *gradients]
 
     before = torch.get_num_threads()
@@ -245,7 +268,7 @@ def test_vmap_gives_what_a_loop_gives():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("case", pick(
     "biased_act/lrelu", "biased_act/softplus", "fir_resample/upsample", "fir_act/lrelu", "trigrid_sample/depth3",
-    "composite/channels5",
+    "composite/channels5", "composite_passes/channels5", "softplus_mlp/odd",
 ))  # fmt: skip
 def test_autocast_changes_nothing(case, dtype, path):
     """Or the result of a layer would depend on whether its operators are built."""
