@@ -24,6 +24,7 @@ from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from torch_utils.liveness import Liveness, RankLostError
+from torch_utils.rounds import agree_on_round
 
 
 def rank() -> int:
@@ -193,7 +194,11 @@ def _rendezvous(timeout_s: float, silence_s: float) -> "tuple[dist.Store, Livene
             f"Rank {rank()} cannot open the store at {host}:{port}: {problem} ({_first_line(error)})"
         ) from None
     # torchrun starts all ranks again after a failure: what they said before must not count.
-    store = dist.PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+    try:
+        together = agree_on_round(store, rank(), world_size(), timeout_s)
+    except RuntimeError as error:
+        raise RankLostError(f"{holder} cannot be reached any more ({_first_line(error)})") from None
+    store = dist.PrefixStore(f"round {together}", store)
     # A connection of its own, because the process group may block in the other.
     own_store = dist.PrefixStore("liveness", store.clone())
     limits = {"timeout_s": timeout_s, "silence_s": silence_s}
