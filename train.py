@@ -77,8 +77,11 @@ def start(config: RunConfig, outdir: str | None, run: str | None, desc: str, gpu
     from metrics.registry import find as find_metric  # noqa: PLC0415
     from torch_utils import distributed  # noqa: PLC0415
     from torch_utils.launch import launch  # noqa: PLC0415
+    from torch_utils.liveness import RankLostError  # noqa: PLC0415
+    from training.data.loader import LoaderError  # noqa: PLC0415
     from training.run_folder import RunFolder  # noqa: PLC0415
     from training.start import check, device_of, train  # noqa: PLC0415
+    from training.watch.divergence import DivergedError  # noqa: PLC0415
 
     place = Path(run or outdir)
     if run is None and int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0")) > 0:
@@ -88,7 +91,11 @@ def start(config: RunConfig, outdir: str | None, run: str | None, desc: str, gpu
         return RunFolder(run) if run is not None else RunFolder.new_numbered(outdir, desc)
 
     if gpus == 1 or distributed.world_size() > 1:
-        train(config, choose_folder, place, find_metric, preset_of(config), is_checked=is_checked)
+        try:
+            train(config, choose_folder, place, find_metric, preset_of(config), is_checked=is_checked)
+        except (DivergedError, LoaderError, RankLostError) as error:
+            log.error(str(error))
+            return 1
         return 0
     check(config, place, device_of(config), gpus)
     return launch(gpus, [sys.executable, __file__, *sys.argv[1:], f"--into={choose_folder().path}"])

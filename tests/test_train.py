@@ -228,6 +228,14 @@ def invoke(command: str) -> Result:
     return CliRunner().invoke(main, shlex.split(command), catch_exceptions=False)
 
 
+def test_a_run_that_broke_ends_with_a_sentence(data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = invoke(f"--cfg=debug --run=x {data} --workers=0 --glr=1e30 --dlr=1e30")
+    assert done.exit_code == 1
+    assert "Nothing was saved since" in done.stderr
+    assert "Traceback" not in done.output
+
+
 def test_a_dry_run_prints_the_configuration_and_writes_nothing(data: str, tmp_path: Path) -> None:
     done = run(tmp_path, f"--cfg=debug {data} --outdir=runs --kimg=2 --batch-gpu 2 --set seed=3 --dry-run")
     config = json.loads(done.stdout)
