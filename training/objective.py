@@ -14,6 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from torch_utils import rng
+from torch_utils.transfer import to_device
 from training.augment.augmenter import Augmenter
 from training.blur import blur
 from training.conditions import split
@@ -105,7 +106,7 @@ class Objective:
             self.generator.field.box_size,
             seed=self.seed,
             purpose="G density",
-            indices=part.indices,
+            indices=self._index(part),
             step_std=self.config.density_step,
             dtype=self.dtype,
         )
@@ -193,18 +194,21 @@ class Objective:
         ).to(self.device, self.dtype)
 
     def _randomness(self, phase: str, part: Part) -> Randomness:
-        return Randomness(self.seed, phase, part.indices.to(self.device))
+        return Randomness(self.seed, phase, self._index(part))
+
+    def _index(self, part: Part) -> Int64[Tensor, " n"]:
+        return to_device(part.indices, self.device)
 
     def _scores(self, pictures: Mapping[str, Tensor], c: Tensor, part: Part, p: Tensor, purpose: str) -> Tensor:
         return self._scores_of(self._blurred(pictures, part), c, part, p, purpose)
 
     def _scores_of(self, pictures: Mapping[str, Tensor], c: Tensor, part: Part, p: Tensor, purpose: str) -> Tensor:
-        index = part.indices.to(self.device)
+        index = self._index(part)
         shown, conditions = self.augmenter(pictures, {"camera": c}, p=p, index=index, purpose=purpose)
         c = self._with_noise(conditions["camera"], index, purpose)
         # The critic compares images i, i + n/g, i + 2 n/g, ...; so interleaved, these are neighbours in the batch, and
         # who is compared with whom does not depend on the size of the part.
-        order = interleaved(len(c), self.critic.config.group_size).to(self.device)
+        order = interleaved(len(c), self.critic.config.group_size, self.device)
         back = torch.argsort(order)
         scores = self.critic({name: picture[order] for name, picture in shown.items()}, c[order])
         return scores[back]
@@ -238,11 +242,11 @@ class Objective:
         return losses.sum() / part.batch
 
 
-def interleaved(count: int, group_size: int) -> Int64[Tensor, " count"]:
+def interleaved(count: int, group_size: int, device: torch.device | str = "cpu") -> Int64[Tensor, " count"]:
     """An order in which those that are equal modulo the number of groups are neighbours of the old order."""
     group = min(group_size, count)
     assert count % group == 0, f"{count} images cannot be compared in groups of {group}"
-    return torch.arange(count).view(-1, group).T.flatten()
+    return torch.arange(count, device=device).view(-1, group).T.flatten()
 
 
 def _detached(reports: Mapping[str, Tensor]) -> Reports:

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from torch_utils import rng
 from torch_utils.sampler import cumulative_weights
+from torch_utils.transfer import to_device
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -164,8 +165,4 @@ class _Place:
 
 
 def _moved(x: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
-    x = x.to(dtype) if x.is_floating_point() else x
-    if device.type == "cuda":
-        # From other memory, a copy would wait for all that the device still has to do.
-        return x.pin_memory().to(device, non_blocking=True)
-    return x.to(device)
+    return to_device(x.to(dtype) if x.is_floating_point() else x, device)

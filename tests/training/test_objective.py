@@ -10,6 +10,7 @@ from training.adaptation import AbstractAdaptation
 from training.augment.augmenter import Augmenter
 from training.augment.config import AugmentConfig
 from training.loss_config import LossConfig
+from training.losses.kinds import DensityKind
 from training.objective import Objective, Part, interleaved
 from training.prior import Prior
 from training.schedules import StepValues
@@ -61,6 +62,32 @@ def test_corrected_conditions_reach_the_field_and_styles_only_if_they_come_first
     seen = 1.5 if precedes_mapping else 1.0
     assert all((last == seen).all() for last in given["mapping"])
     assert all((last == 1.5).all() for last in given["field"])
+
+
+@pytest.mark.parametrize("kind", ["l1", "monotonic-fixed", "total-variation"])
+def test_all_of_a_step_is_where_the_computation_is(kind: DensityKind) -> None:
+    """On the meta device, which takes part in no computation with the host."""
+    there = torch.device("meta")
+    G, D = small_generator().to(there).train(), small_critic().to(there).train()
+    prior = Prior(
+        0, z_dim=8, num_ws=G.num_ws, labels=labels(0.1, 1.0), weights=[1.0] * 2, background_swap=0.5, style_mixing=0.5
+    )
+    augmenter = Augmenter(AugmentConfig(mode="fixed"), seed=0, device=there)
+    config = LossConfig(density=0.25, density_kind=kind, label_noise=0.1)
+    objective = Objective(G, D, prior, augmenter, config, seed=0, device=there, label_std=torch.ones(25))
+    values = StepValues(blur_sigma=1.0, swap_probability=0.5, density_noise=1.0, raw_resolution=8)
+    part, p = Part(torch.arange(4), 0, 4, values), torch.zeros((), device=there)
+    image = torch.zeros(4, 3, 32, 32, dtype=torch.uint8, device=there)
+    reals, c = objective.prepared(image, image[:, :1], values), torch.zeros(4, 25, device=there)
+    for loss, *_ in (
+        objective.generator_main(part, p),
+        objective.generator_density(part),
+        objective.critic_fakes(part, p),
+        objective.critic_reals(reals, c, part, p),
+        objective.critic_r1(reals, c, part, p),
+    ):
+        loss.backward()
+        assert loss.device == there
 
 
 def test_neighbours_of_the_batch_are_compared() -> None:

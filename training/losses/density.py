@@ -77,7 +77,8 @@ def monotonicity(
     query: Query, behind: Float[Tensor, "batch points 3"], cell: float, *, detach_front: bool
 ) -> Float[Tensor, " batch"]:
     """Mean fall of density from the points one cell in front, to the points behind."""
-    front, back = _densities(query, behind + behind.new_tensor([0.0, 0.0, cell]), behind)
+    forward = torch.eye(3, dtype=behind.dtype, device=behind.device)[2]
+    front, back = _densities(query, behind + cell * forward, behind)
     return ((front.detach() if detach_front else front) - back).relu().mean(dim=1)
 
 

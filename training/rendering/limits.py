@@ -15,9 +15,8 @@ def box_limits(
     depths of rays that miss mean nothing.
     """
     origins, directions = origins.detach(), directions.detach()
-    to_walls = (
-        box_size / 2 * torch.tensor([[-1.0], [1.0]], dtype=origins.dtype, device=origins.device) - origins[..., None, :]
-    ) / directions[..., None, :]
+    half = box_size / 2
+    to_walls = torch.stack([-half - origins, half - origins], dim=-2) / directions[..., None, :]
     # Parallel to a wall and in its plane: 0 / 0. Such a ray is between the walls.
     low, high = (to_walls.nan_to_num(sign * torch.inf) for sign in (-1, 1))
     near = low.amin(dim=-2).amax(dim=-1).clamp(min=0)
