@@ -64,7 +64,7 @@ def main(
             from training.plan import dry_run as explain  # noqa: PLC0415 - help and mistakes need no torch
 
             click.echo(to_json(config), nl=False)
-            explain(config, find(source), source, Path(run or outdir or "."), gpus)
+            explain(config, find(source), source, Path(run or outdir or "."), gpus, is_run=run is not None)
         else:
             sys.exit(start(config, outdir, run or into, desc or config.name, gpus, is_checked=into is not None))
     except (ValueError, OSError) as error:

@@ -251,6 +251,14 @@ def test_a_dry_run_prints_the_configuration_and_writes_nothing(data: str, tmp_pa
         assert re.search(words, done.stderr), words
 
 
+def test_a_dry_run_in_the_folder_of_another_run_says_that_it_would_be_refused(data: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(to_json(configs.assemble.assemble("debug", {}, ["seed=1"])))
+    (tmp_path / "stats.jsonl").touch()
+    done = invoke(f"--cfg=debug --run={tmp_path} {data} --dry-run")
+    assert done.exit_code == 2
+    assert re.search(r"another configuration:\s+seed: 1, now 0\s+Give", done.stderr), done.stderr
+
+
 def test_a_configuration_that_was_printed_is_the_same_run(
     data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -280,6 +288,8 @@ def test_a_configuration_that_was_printed_is_the_same_run(
         ("--cfg=debug --run=x DATA --set generator.resolution=64", r"have 32 x 32 pixels"),
         ("--cfg=debug --run=x DATA --freezed=11", r"the critic has 10 layers"),
         ("--cfg=debug --run=x DATA --cond=False", r"--cond=False"),
+        ("--cfg=debug --run=x DATA --resume=none.pkl", r"none.pkl: there is no such file"),
+        ("--cfg=debug --run=x DATA --resume=none.pkl -n", r"none.pkl: there is no such file"),
         ("--cfg=debug --run=x DATA --ray_end=1.9", r"near = 2.25 and far = 1.9"),
         ("--cfg=debug --outdir=/proc/x DATA", r"cannot be written|make room"),
     ],

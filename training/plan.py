@@ -7,18 +7,23 @@ from dnnlib.config_paths import differences
 from dnnlib.config_types import text_of
 from dnnlib.console import get_logger
 from dnnlib.text import format_bytes
+from training import resume
 from training.data.dataset import ImageDataset, open_dataset
 from training.data.facts import DataFacts
 from training.machine_facts import MachineFacts, machine_facts
 from training.run_config import RunConfig
-from training.start import device_of, gather, predicted, report
+from training.run_folder import RunFolder
+from training.start import check_source, device_of, gather, predicted, report
 from training.step_memory import StepMemory, process_bytes
 
 log = get_logger(__name__)
 
 
-def dry_run(config: RunConfig, base: RunConfig, name: str, place: Path, num_ranks: int) -> None:
-    """Says all of it, and raises what would keep the run from starting. Writes nothing."""
+def dry_run(config: RunConfig, base: RunConfig, name: str, place: Path, num_ranks: int, *, is_run: bool) -> None:
+    """Says all of it, and raises what would keep the run from starting. Writes nothing.
+
+    `place` is the folder of the run, or with `is_run` off the one in which it will be made.
+    """
     log.info(changed(config, base, name))
     device = device_of(config)
     machine, memory = machine_facts(device, num_ranks, place), predicted(config, num_ranks)
@@ -26,6 +31,9 @@ def dry_run(config: RunConfig, base: RunConfig, name: str, place: Path, num_rank
     facts = gather(config, machine, memory, device)
     log.info(data(open_dataset(config.data, seed=config.seed), facts.data))
     report(facts)
+    if is_run:
+        resume.check(RunFolder(place), config)
+    check_source(config, place)
     log.info("The run can start.")
 
 

@@ -8,6 +8,7 @@ where its data lie may change, and the folder's `config.json` then says so.
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from dnnlib.config import Config, ConfigError, to_tree
 from dnnlib.config_paths import differences
@@ -41,6 +42,7 @@ MAY_CHANGE = (
 )
 # What a folder may hold before its run has written its configuration.
 _MADE_BEFORE = {".lock", "log.txt"}
+Change = tuple[str, Any, Any]  # Path, old and new value.
 _PATIENCE_S = 5.0  # The process before may still be ending.
 
 
@@ -56,6 +58,7 @@ def opened(folder: RunFolder, config: RunConfig) -> Iterator[None]:
         yield
         return
     _check_folder(folder)
+    folder.path.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
         try:
             held.enter_context(FileLock(folder.lock, timeout_s=_PATIENCE_S))
@@ -74,19 +77,31 @@ def prepare(folder: RunFolder, config: RunConfig) -> None:
     if not folder.config.exists():
         save_config(config, folder.config)
         return
-    before = load_config(folder.config)
-    changes = differences(before, config)
+    changes = changes_of(folder, config)
+    for path, old, new in changes:
+        log.info(f"From now on {path} is {text_of(new)}; it was {text_of(old)}.")
+    if changes:
+        save_config(config, folder.config)
+
+
+def check(folder: RunFolder, config: RunConfig) -> None:
+    """Raises what would refuse the run in this folder. Nothing is written."""
+    _check_folder(folder)
+    if folder.config.exists():
+        changes_of(folder, config)
+
+
+def changes_of(folder: RunFolder, config: RunConfig) -> list[Change]:
+    """What the run in the folder was configured otherwise. What must stay is refused, once the run has begun."""
+    changes = differences(load_config(folder.config), config)
     refused = [change for change in changes if not may_change(change[0])]
-    if refused:
+    if refused and folder.has_begun():
         lines = "".join(f"\n  {path}: {text_of(old)}, now {text_of(new)}" for path, old, new in refused)
         raise ConfigError(
             f"{folder.path}: the run in this folder has another configuration:{lines}\nGive the old values to go on, "
             f"or train in another folder (with --resume={folder.path} from the weights of this one)"
         )
-    for path, old, new in changes:
-        log.info(f"From now on {path} is {text_of(new)}; it was {text_of(old)}.")
-    if changes:
-        save_config(config, folder.config)
+    return changes
 
 
 def may_change(path: str) -> bool:
@@ -97,8 +112,7 @@ def may_change(path: str) -> bool:
 def _check_folder(folder: RunFolder) -> None:
     if folder.path.exists() and not folder.path.is_dir():
         raise ConfigError(f"{folder.path}: is a file; a run needs a folder")
-    folder.path.mkdir(parents=True, exist_ok=True)
-    if folder.config.exists():
+    if folder.config.exists() or not folder.path.exists():
         return
     others = sorted(set(os.listdir(folder.path)) - _MADE_BEFORE)
     others = [name for name in others if not name.startswith(".config.json.")]  # A first write that was cut short.

@@ -66,6 +66,10 @@ class RunFolder:
         found = [int(match[1]) for match in map(_NETWORKS.fullmatch, os.listdir(self.path)) if match]
         return sorted(nimg for nimg in found if not self.state(nimg).exists())
 
+    def has_begun(self) -> bool:
+        """Whether a run has left more here than its configuration."""
+        return self.stats.exists() or bool(self.saves() or self.networks_without_state())
+
     def remove_unfinished(self) -> None:
         """Removes what a killed process was writing. Only for who holds the lock of the folder."""
         for name in filter(is_unfinished, os.listdir(self.path)):

@@ -16,6 +16,7 @@ from training.data.dataset import ImageDataset, open_dataset
 from training.data.facts import facts_of
 from training.generator import Generator
 from training.machine_facts import MachineFacts, machine_facts
+from training.pretrained import sources
 from training.resume import opened
 from training.run_config import RunConfig
 from training.run_folder import RunFolder
@@ -64,10 +65,18 @@ def train(
 def check(config: RunConfig, place: Path, device: torch.device, num_ranks: int) -> None:
     """Warns of what will go wrong, and refuses what will go wrong badly. `place` is where the run's folder is to be."""
     machine = machine_facts(device, num_ranks, place)
+    check_source(config, place)
     has_begun = bool(RunFolder(place).saves())  # It fitted when it began.
     is_small = machine.available_bytes is not None and rough_bytes(config, num_ranks) < machine.available_bytes / 4
     memory = None if has_begun or is_small else predicted(config, num_ranks)
     report(gather(config, machine, memory, device))
+
+
+def check_source(config: RunConfig, place: Path) -> None:
+    """Raises where the weights to begin with are not there. A run that has begun needs them no more."""
+    source = config.resume.source
+    if source is not None and not sources.is_url(source) and not RunFolder(place).saves():
+        sources.find(source)
 
 
 def gather(config: RunConfig, machine: MachineFacts, memory: StepMemory | None, device: torch.device) -> Facts:

@@ -44,13 +44,24 @@ def test_what_may_change_is_written_down_and_told(tmp_path: Path, caplog: pytest
 def test_every_field_that_may_not_change_is_named_with_both_values(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     with opened(folder, config()):
-        pass
+        folder.stats.touch()
     changed = config(**{"loss.gamma": 7.0, "loop.batch": 6, "loop.total_nimg": 777, "data.mirror": False})
     with pytest.raises(ConfigError) as caught, opened(folder, changed):
         pass
     lines = [line.strip() for line in str(caught.value).splitlines()[1:-1]]
     assert lines == ["loop.batch: 4, now 6", "data.mirror: true, now false", "loss.gamma: 1.0, now 7.0"]
     assert load_config(folder.path) == config()
+
+
+def test_a_run_that_has_not_begun_takes_another_configuration(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Its start failed, by a wrong path to weights or for want of memory: the mended command must not be refused."""
+    folder = RunFolder(tmp_path)
+    with opened(folder, config(**{"resume.source": "network.pkl"})):
+        pass
+    caplog.set_level("INFO", "fullhead")
+    with opened(folder, config()):
+        assert load_config(folder.path) == config()
+    assert "From now on resume.source is null" in caplog.text
 
 
 def test_all_that_may_change_exists() -> None:

@@ -17,7 +17,7 @@ def find(source: str | Path) -> Path:
     """The file that `source` means."""
     text = str(source)
     try:
-        if re.match(r"(https?|file)://", text):
+        if is_url(text):
             url, _, sha256 = text.partition("#sha256=")
             return fetch(url, sha256 or None)
     except FetchError as error:
@@ -38,6 +38,11 @@ def find(source: str | Path) -> Path:
         f"{text}: there is no such file, folder or shipped model.{hint} Give a .safetensors or .pkl file, the folder "
         "of a run, or a URL."
     )
+
+
+def is_url(source: str) -> bool:
+    """Whether it has to be fetched."""
+    return re.match(r"(https?|file)://", source) is not None
 
 
 def _newest(folder: Path) -> Path:
