@@ -35,6 +35,8 @@ class RunFolder:
     @classmethod
     def new_numbered(cls, outdir: str | Path, description: str) -> "RunFolder":
         """The next of `00000-description`, `00001-description`, ... in `outdir`, made now."""
+        if os.path.basename(description) != description:
+            raise ValueError(f"{description!r}: a run is called by a word or a few, without slashes")
         outdir = Path(outdir)
         outdir.mkdir(parents=True, exist_ok=True)
         while True:

@@ -2,6 +2,7 @@
 """From a configuration to a run: checked, ranks connected, folder agreed on, log opened, trainer started."""
 
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def train(
         with opened(folder, config):
             setup_logging(folder.log if distributed.is_main() else None, rank=distributed.rank())
             log.info(f"Run folder: {folder.path}")
-            log.info(f"To go on after a stop: python train.py --run={folder.path}{_gpus()}")
+            log.info(f"To go on after a stop: python train.py --run={shlex.quote(str(folder.path))}{_gpus()}")
             numerics.apply(config.numerics)
 
             def measured(metric: Metric) -> Callable[[Generator, int], float]:

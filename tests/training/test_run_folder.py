@@ -18,6 +18,10 @@ def test_runs_are_numbered_upwards(tmp_path: Path) -> None:
     assert RunFolder.new_numbered(tmp_path, "heads").path.name == "00009-heads"
     assert RunFolder.new_numbered(tmp_path / "new", "heads").path.name == "00000-heads"
 
+    with pytest.raises(ValueError, match="without slashes"):
+        RunFolder.new_numbered(tmp_path / "none", "heads/../other")
+    assert not (tmp_path / "none").exists()
+
 
 def test_a_save_is_two_files_and_the_newest_comes_first(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)

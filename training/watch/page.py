@@ -7,6 +7,7 @@ It is a function of what it is told and of the picture files in the run's folder
 import dataclasses
 import html
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
@@ -145,7 +146,7 @@ def _charts(history: History) -> str:
 
 
 def _continuation(folder: Path) -> str:
-    run = html.escape(str(folder))
+    run = html.escape(shlex.quote(str(folder.absolute())))
     return (
         "<p>The command that started the run continues it from its newest save. So does this one, in the folder of the "
         f"code:</p><pre>python train.py --run={run}</pre>"
