@@ -29,17 +29,13 @@ _LISTED = 8
 
 def without_ramps(config: RunConfig) -> RunConfig:
     """The configuration as it is carried out: a run from trained weights skips what only fresh ones need."""
-    if config.resume.source is None or config.resume.keep_ramps:
+    if config.resume.source is None:
         return config
-    return replace(
-        config,
-        **{
-            "schedule.blur_nimg": 0,
-            "schedule.swap_nimg": 0,
-            "ema.rampup": None,
-            "augment.ramp_nimg": FAST_AUGMENT_RAMP_NIMG,
-        },
-    )
+    ramp_nimg = min(config.augment.ramp_nimg, FAST_AUGMENT_RAMP_NIMG)
+    config = replace(config, **{"ema.rampup": None, "augment.ramp_nimg": ramp_nimg})
+    if config.resume.keep_ramps:
+        return config
+    return replace(config, **{"schedule.blur_nimg": 0, "schedule.swap_nimg": 0})
 
 
 def load_weights(players: Players, source: str) -> dict[str, Any]:

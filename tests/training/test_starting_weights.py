@@ -99,8 +99,11 @@ def test_a_run_from_trained_weights_has_no_ramps_unless_they_are_wanted() -> Non
     assert (fine.schedule.blur_nimg, fine.schedule.swap_nimg) == (0, 0)
     assert (fine.ema.rampup, fine.augment.ramp_nimg) == (None, 100_000)
     assert fine.schedule.density_noise_nimg == resolve("panohead").schedule.density_noise_nimg
-    for kept in ((), ("resume.source=x.pkl", "resume.keep_ramps=yes")):
-        assert carried_out(*kept) == resolve("panohead", kept)
+    assert carried_out() == resolve("panohead")
+    assert carried_out("resume.source=x.pkl", "augment.ramp_nimg=5000").augment.ramp_nimg == 5000
+    kept = carried_out("resume.source=x.pkl", "resume.keep_ramps=yes")
+    assert kept.schedule == resolve("panohead").schedule
+    assert (kept.ema.rampup, kept.augment.ramp_nimg) == (None, 100_000)  # As --resume_blur of the published code.
 
 
 def test_a_fine_tuning_starts_at_its_count_and_goes_on_from_its_own_saves(source: Path, tmp_path: Path) -> None:
