@@ -16,7 +16,7 @@ from training.adam_config import AdamConfig
 
 def adam(config: AdamConfig, module: nn.Module, lazy_interval: int | None) -> torch.optim.Adam:
     """Over all parameters of a module; `lazy_interval` is that of its lazy regulariser, if it has one."""
-    ratio = 1.0 if lazy_interval is None or lazy_interval == 1 else lazy_interval / (lazy_interval + 1)
+    ratio = 1.0 if lazy_interval is None else lazy_interval / (lazy_interval + 1)
     return torch.optim.Adam(
         module.parameters(),
         lr=config.lr * ratio,
