@@ -49,7 +49,7 @@ def panohead_small() -> RunConfig:
             superresolution=SuperResolutionConfig(in_resolution=32, widths=(64, 32)),
             background_channel_base=1024,
         ),
-        critic=CriticConfig(channel_base=3072, channel_max=192),
+        critic=CriticConfig(channel_base=2048, channel_max=192),
     )
 
 

@@ -15,9 +15,11 @@ devices they agree to rounding. A longer draw for the same item begins with the 
 
 import hashlib
 import math
+from collections.abc import Iterator
 
+import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int64, UInt64
 from torch import Tensor
 
 WORD_MASK = 0xFFFFFFFF
@@ -94,9 +96,18 @@ def words(
 
 def philox(counter: Int64[Tensor, "4 n"], key: int) -> Int64[Tensor, "4 n"]:
     """Philox4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011)."""
-    if counter.device.type != "cpu" or counter.shape[1] <= CPU_CHUNK:
+    if counter.device.type != "cpu" or type(counter) is not Tensor:  # Tensors without data are a type of their own.
         return _philox(counter, key)
-    return torch.cat([_philox(part, key) for part in counter.split(CPU_CHUNK, dim=1)], dim=1)
+    words = np.empty(counter.shape, np.int64)
+    for start in range(0, counter.shape[1], CPU_CHUNK):
+        part = slice(start, start + CPU_CHUNK)
+        _philox_on_host(counter[:, part].numpy().view(np.uint64), key, words[:, part].view(np.uint64))
+    return torch.from_numpy(words)
+
+
+def _round_keys(key: int) -> Iterator[tuple[int, int]]:
+    for step in range(10):
+        yield ((key & WORD_MASK) + step * 0x9E3779B9) & WORD_MASK, ((key >> 32) + step * 0xBB67AE85) & WORD_MASK
 
 
 def _philox(counter: Tensor, key: int) -> Tensor:
@@ -104,15 +115,31 @@ def _philox(counter: Tensor, key: int) -> Tensor:
     # mask. The words that wait one round (odd) keep junk above bit 31: they meet a mask before they are multiplied.
     even, odd = counter[0::2].clone(), counter[1::2].clone()
     product = torch.empty_like(even)
-    for step in range(10):
+    for first, second in _round_keys(key):
         # The lanes cross: the product of lane 1 feeds lane 0 of the next round, and the other way round.
         torch.mul(even[1], 0xCD9E8D57, out=product[0])
         torch.mul(even[0], 0xD2511F53, out=product[1])
         torch.bitwise_right_shift(product, 32, out=even)
         even ^= odd
-        even[0] ^= ((key & WORD_MASK) + step * 0x9E3779B9) & WORD_MASK
-        even[1] ^= ((key >> 32) + step * 0xBB67AE85) & WORD_MASK
+        even[0] ^= first
+        even[1] ^= second
         even &= WORD_MASK
         odd, product = product, odd
     odd &= WORD_MASK
     return torch.stack([even[0], odd[0], even[1], odd[1]])
+
+
+# In the order in which the lanes cross.
+_MULTIPLIERS = np.array([[0xCD9E8D57], [0xD2511F53]], np.uint64)
+
+
+def _philox_on_host(counter: UInt64[np.ndarray, "4 n"], key: int, words: UInt64[np.ndarray, "4 n"]) -> None:
+    """The same by NumPy: a network asks often for few numbers, and PyTorch takes longer to begin an operation."""
+    even, odd = counter[0::2], counter[1::2]
+    mask, shift = np.uint64(WORD_MASK), np.uint64(32)
+    for keys in _round_keys(key):
+        product = even[::-1] * _MULTIPLIERS
+        even = (product >> shift) ^ (odd & mask)
+        even ^= np.array(keys, np.uint64)[:, None]
+        odd = product
+    words[0::2], words[1::2] = even, odd & mask

@@ -162,3 +162,10 @@ def test_generators_repeat_and_differ():
     first = torch.rand(5, generator=rng.generator(0, "augment", 3))
     assert first.equal(torch.rand(5, generator=rng.generator(0, "augment", 3)))
     assert not first.equal(torch.rand(5, generator=rng.generator(0, "augment", 4)))
+
+
+@pytest.mark.parametrize("count", [1, 7, rng.CPU_CHUNK, 2 * rng.CPU_CHUNK + 3])
+def test_the_host_gets_the_words_that_devices_get(count: int) -> None:
+    counter = torch.randint(0, 2**32, (4, count), generator=torch.Generator().manual_seed(0))
+    for key in (0, 1, 2**64 - 1, rng.key_of(3, "words")):
+        assert torch.equal(rng.philox(counter, key), rng._philox(counter, key))
