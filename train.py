@@ -97,7 +97,7 @@ def start(config: RunConfig, outdir: str | None, run: str | None, desc: str, gpu
             log.error(str(error))
             return 1
         return 0
-    check(config, place, device_of(config), gpus)
+    check(config, place, device_of(config, gpus), gpus)
     return launch(gpus, [sys.executable, __file__, *sys.argv[1:], f"--into={choose_folder().path}"])
 
 

@@ -116,13 +116,18 @@ def predicted(config: RunConfig, num_ranks: int) -> StepMemory:
     return step_memory(config, max(part // group * group, 1), is_split=part < share, num_ranks=num_ranks)
 
 
-def device_of(config: RunConfig) -> torch.device:
-    """What `auto` means on this machine."""
+def device_of(config: RunConfig, num_local_ranks: int = 1) -> torch.device:
+    """What `auto` means on this machine, which is to have a GPU for each of its ranks."""
     if config.device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("This PyTorch finds no GPU: use --device=cpu, or install one that does.")
-    if config.device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(config.device)
+    if config.device == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    if num_local_ranks > (num_gpus := torch.cuda.device_count()):
+        raise ConfigError(
+            f"--gpus={num_local_ranks}: this machine has {num_gpus}: use --gpus={num_gpus}, with the same result; "
+            "--batch-gpu computes fewer pictures together where memory is short"
+        )
+    return torch.device("cuda")
 
 
 def _agreed(

@@ -104,7 +104,9 @@ class Trainer:
         header = load_newest(self.state, self.folder, self.fingerprint)
         if header is None:
             return self._begin_anew(), 0.0
-        log.info(f"Going on from image {header.nimg}.")
+        is_complete = header.nimg >= self.config.loop.total_nimg
+        log.info(f"{header.nimg} images: the run is complete; a larger --kimg makes it longer." if is_complete
+                 else f"Going on from image {header.nimg}.")  # fmt: skip
         if header.made_by != (now := made_by(self.config)):
             log.info(f"Saved by {header.made_by}, now {now}: the same course to rounding, not to the bit.")
         self.began_from = header.progress.began_from

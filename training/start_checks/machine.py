@@ -12,7 +12,7 @@ def batches(facts: Facts) -> Iterator[Finding]:
     if loop.batch % ranks:
         yield from refuse(
             f"a batch of {loop.batch} cannot be shared by {ranks} processes: "
-            f"--batch={_near_multiple(loop.batch, ranks)}"
+            f"--batch={_near_multiple(loop.batch, ranks * group)}"
         )
         return
     share = loop.batch // ranks

@@ -63,7 +63,7 @@ FIRING: list[tuple[str, str, str, Facts]] = [
     ("depths", "warn", "leave out much", facts({"generator.renderer.near": 2.6})),
     ("depths", "warn", "camera_radius=3.00", facts({"generator.renderer.far": 3.6}, {"camera_radius": 3.0})),
     ("raw_size", "warn", "256 x 256 rays", facts({"schedule.raw_resolution": 256})),
-    ("batches", "refuse", "cannot be shared by 3 processes: --batch=33", facts(machine={"num_ranks": 3})),
+    ("batches", "refuse", "cannot be shared by 3 processes: --batch=36", facts(machine={"num_ranks": 3})),
     ("batches", "refuse", "choose 4$", facts({"loop.part": 3})),
     ("batches", "refuse", "8 pictures at a time .* choose 4$", facts({"loop.part": 8})),
     ("batches", "refuse", "--batch=64", facts(machine={"num_ranks": 16})),
