@@ -33,7 +33,7 @@ MIGRATIONS: dict[int, Callable[[Tree], Tree]] = {}
 class LoopConfig(Config):
     """How long a run is and how it is cut into steps and ticks."""
 
-    batch: int = Field(32, ge=1)
+    batch: int = Field(32, ge=1, le=65_536)
     """Images per optimizer step, over all ranks together."""
 
     total_nimg: int = Field(25_000_000, ge=1)

@@ -4,6 +4,7 @@
 from collections.abc import Iterator
 
 from training.start_checks.finding import TRIAL_NIMG, Facts, Finding, refuse, warn
+from training.starting_weights import without_ramps
 
 
 def r1(facts: Facts) -> Iterator[Finding]:
@@ -29,7 +30,7 @@ def average(facts: Facts) -> Iterator[Finding]:
 
 
 def augmentation(facts: Facts) -> Iterator[Finding]:
-    augment, loop = facts.config.augment, facts.config.loop
+    augment, loop = without_ramps(facts.config).augment, facts.config.loop
     if augment.mode == "none":
         return
     if not any(getattr(augment.transforms, name) for name in type(augment.transforms).model_fields):

@@ -134,6 +134,7 @@ def test_the_published_commands_are_silent_on_eight_gpus() -> None:
     assert not findings(GOOD)
     assert not findings(facts(stage2))
     assert not findings(facts({"augment.mode": "adaptive"}))
+    assert not findings(facts({"augment.mode": "adaptive", "loop.total_nimg": 200_000, "resume.source": "a.pkl"}))
     assert not findings(dataclasses.replace(GOOD, config=fit_to_data(GOOD.config, 512), needed_bytes=None))
 
 
