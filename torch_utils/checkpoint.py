@@ -36,10 +36,24 @@ class Checkpoint(NamedTuple):
 
 def write(path: str | Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
     """Makes the file; at every moment `path` is the old one or the new one."""
-    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    plain = _apart(tensors)
     tree = json.loads(json.dumps(header, allow_nan=False))
     text = json.dumps(tree | {_DIGEST: _digest(tree, plain)})
     atomic_write_bytes(path, safetensors.torch.save(plain, metadata={_KEY: text}))
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """On the CPU, none sharing memory with another, which safetensors refuses. What has its own is not copied."""
+    apart: dict[str, Tensor] = {}
+    taken: set[int] = set()
+    for name, tensor in tensors.items():
+        plain = tensor.detach().cpu().contiguous()
+        storage = plain.untyped_storage()
+        if storage.nbytes() != plain.nbytes or storage.data_ptr() in taken:
+            plain = plain.clone()
+        taken.add(plain.untyped_storage().data_ptr())
+        apart[name] = plain
+    return apart
 
 
 def read(path: str | Path) -> Checkpoint:
