@@ -64,7 +64,7 @@ def test_a_file_of_an_older_schema_is_migrated_when_read(tmp_path: Path, monkeyp
         (b'{"schema_version": 1}', "name: missing; expected text"),
         (b'{"schema_version": 1, "name": "a/b"}', 'name: got "a/b"; expected text'),
         (b'{"schema_version": 1, "name": "x", "loop": {"bacth": 4}}', r"Did you mean loop\.batch\?"),
-        (b'{"schema_version": 1, "name": "x", "loop": {"batch": 0}}', "at least 1, such as 32"),
+        (b'{"schema_version": 1, "name": "x", "loop": {"batch": 0}}', "at least 1 and at most 65536, such as 32"),
         (b'{"schema_version": 1, "name": "x", "device": "tpu"}', "one of auto, cpu, cuda"),
         (b'{"schema_version": 1, "na', "not a configuration in JSON"),
         (b"\xff\xfe", "not UTF-8 text"),
