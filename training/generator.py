@@ -127,6 +127,11 @@ class Generator(nn.Module):
         ws = check.styles(self, ws)
         return self.field.prepare({"ws": ws}, self._noise(noise_mode, ws, None))
 
+    def backdrop(self, ws: Tensor, noise_mode: str | None = None) -> Tensor | None:
+        """What stands behind the head of these styles, to be kept and passed back to `synthesis`. None without one."""
+        ws = check.styles(self, ws)
+        return self.post.backdrop({"ws": ws}, self._noise(noise_mode, ws, None))
+
     # ------------------------------------------------------------------------------------------------------------------
     # Pictures.
 
@@ -139,6 +144,7 @@ class Generator(nn.Module):
         ws_bcg: Tensor | None = None,  # Styles of the backgrounds, or of one for all: [N or 1, num_ws, w_dim].
         planes: Tensor | None = None,
         *,
+        backdrop: Tensor | None = None,  # What G.backdrop returned, for each picture or for all.
         randomness: Randomness | None = None,
         density_noise: float = 0.0,
     ) -> Rendering:
@@ -154,6 +160,7 @@ class Generator(nn.Module):
         noise = self._noise(noise_mode, ws, randomness)
         codes = {"ws": ws, **conditions}
         if ws_bcg is not None:
+            check.one_background(backdrop)
             codes["ws_bcg"] = check.background_styles(self, ws_bcg, len(ws))
         state = self.field.prepare(codes, noise) if planes is None else check.planes(self, planes, len(ws))
         draws: AbstractDraws = MidCell() if randomness is None else randomness.draws
@@ -165,7 +172,8 @@ class Generator(nn.Module):
         # Rays are listed row by row, so the features are a picture in channels-last memory as they stand.
         features = seen.features.unflatten(1, (size, size)).permute(0, 3, 1, 2)
         depth, opacity = (x.unflatten(1, (size, size))[:, None] for x in (seen.depth, seen.opacity))
-        image, raw = self.post(features, opacity, codes, noise)
+        behind = self.post.backdrop(codes, noise) if backdrop is None else check.backdrop(self, backdrop, len(ws))
+        image, raw = self.post(features, opacity, behind, codes, noise)
         return Rendering(image=image, image_raw=raw, image_depth=depth, image_mask=opacity * 1.002 - 0.001)
 
     def forward(

@@ -46,6 +46,18 @@ def planes(G: "Generator", state: Any, batch: int) -> Tensor:
     return floats(G, state, "planes", (batch, *G.field.state_shape), "what G.planes(ws) of this generator returns")
 
 
+def backdrop(G: "Generator", features: Any, batch: int) -> Tensor:
+    rows = 1 if isinstance(features, Tensor) and features.shape[:1] == (1,) else batch
+    what = f"what G.backdrop(ws) of this generator returns, for 1 picture or {batch}"
+    size = features.shape[-1] if isinstance(features, Tensor) and features.ndim == 4 else None
+    return floats(G, features, "backdrop", (rows, G.field.num_channels, size, size), what)
+
+
+def one_background(backdrop: Any) -> None:
+    if backdrop is not None:
+        raise ValueError("Give ws_bcg, the styles of a background, or backdrop, a prepared one, not both.")
+
+
 def truncation(psi: Any, cutoff: Any) -> None:
     if isinstance(psi, bool) or not isinstance(psi, numbers.Real) or not math.isfinite(psi):
         raise ValueError(f"truncation_psi is a number, 1 for none and 0 for the mean, not {psi!r}.")

@@ -19,10 +19,17 @@ class AbstractPost(nn.Module, ABC):
     """Feature image and opacity to the raw picture and the picture."""
 
     @abstractmethod
+    def backdrop(
+        self, codes: Codes, noise: AbstractNoise
+    ) -> Float[Tensor, "#batch features back_size back_size"] | None:
+        """What stands behind the head: all work that does not depend on the camera. None where nothing does."""
+
+    @abstractmethod
     def forward(
         self,
         features: Float[Tensor, "batch features h w"],
         opacity: Float[Tensor, "batch 1 h w"],
+        backdrop: Float[Tensor, "#batch features back_size back_size"] | None,
         codes: Codes,
         noise: AbstractNoise,
     ) -> tuple[Float[Tensor, "batch channels size size"], Float[Tensor, "batch channels h w"]]:
@@ -54,16 +61,23 @@ class ImagePost(AbstractPost):
         self.noise = noise
         self.raw_after_first_block = raw_after_first_block
 
+    def backdrop(
+        self, codes: Codes, noise: AbstractNoise
+    ) -> Float[Tensor, "#batch features back_size back_size"] | None:
+        if self.background is None:
+            return None
+        return self.background(fit_styles(codes.get("ws_bcg", codes["ws"]), self.background.num_ws), noise)
+
     def forward(
         self,
         features: Float[Tensor, "batch features h w"],
         opacity: Float[Tensor, "batch 1 h w"],
+        backdrop: Float[Tensor, "#batch features back_size back_size"] | None,
         codes: Codes,
         noise: AbstractNoise,
     ) -> tuple[Float[Tensor, "batch channels size size"], Float[Tensor, "batch channels h w"]]:
-        if self.background is not None:
-            ws = fit_styles(codes.get("ws_bcg", codes["ws"]), self.background.num_ws)
-            behind = resize(self.background(ws, noise), features.shape[-1], self.superresolution.antialias)
+        if backdrop is not None:
+            behind = resize(backdrop, features.shape[-1], self.superresolution.antialias)
             features = torch.addcmul(features, 1 - opacity, behind)
         w = codes["ws"][:, -1]
         raw = features[:, : self.image_channels] if self.to_raw is None else self.to_raw(features, w)

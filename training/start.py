@@ -11,6 +11,7 @@ import torch
 from dnnlib.config import ConfigError
 from dnnlib.console import get_logger, setup_logging
 from torch_utils import distributed
+from torch_utils.devices import find_device
 from training import numerics
 from training.builder import build_critic, build_generator
 from training.data.dataset import ImageDataset, open_dataset
@@ -118,16 +119,18 @@ def predicted(config: RunConfig, num_ranks: int) -> StepMemory:
 
 def device_of(config: RunConfig, num_local_ranks: int = 1) -> torch.device:
     """What `auto` means on this machine, which is to have a GPU for each of its ranks."""
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("This PyTorch finds no GPU: use --device=cpu, or install one that does.")
-    if config.device == "cpu" or not torch.cuda.is_available():
-        return torch.device("cpu")
+    try:
+        device = find_device(config.device)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    if device.type == "cpu":
+        return device
     if num_local_ranks > (num_gpus := torch.cuda.device_count()):
         raise ConfigError(
             f"--gpus={num_local_ranks}: this machine has {num_gpus}: use --gpus={num_gpus}, with the same result; "
             "--batch-gpu computes fewer pictures together where memory is short"
         )
-    return torch.device("cuda")
+    return device
 
 
 def _agreed(

@@ -98,9 +98,19 @@ def test_a_background_is_seen_exactly_where_the_head_is_not(opacity: float) -> N
     G = small_generator(replace(CONFIG, raw="features"))
     codes_bcg = {"ws": G.mapping(codes(1), labels(0.3)), "ws_bcg": G.mapping(codes(1, seed=9), labels(0.3))}
     head = torch.rand(1, 8, 16, 16)
-    _, raw = G.post(head, torch.full((1, 1, 16, 16), opacity), codes_bcg, ConstantNoise())
+    backdrop = G.post.backdrop(codes_bcg, ConstantNoise())
+    _, raw = G.post(head, torch.full((1, 1, 16, 16), opacity), backdrop, codes_bcg, ConstantNoise())
     behind = G.post.background(codes_bcg["ws_bcg"][:, : G.post.background.num_ws], ConstantNoise())
     assert torch.allclose(raw, (head + (1 - opacity) * behind)[:, :3], atol=1e-6)
+
+
+@torch.no_grad()
+def test_a_prepared_backdrop_is_the_one_that_would_be_drawn(G: Generator) -> None:
+    c = labels(0.3, 2.0)
+    ws = G.mapping(codes(2), c)
+    assert same(G.synthesis(ws, c, backdrop=G.backdrop(ws)), G.synthesis(ws, c))
+    other = G.mapping(codes(1, seed=9), c[:1])
+    assert same(G.synthesis(ws, c, backdrop=G.backdrop(other)), G.synthesis(ws, c, ws_bcg=other))
 
 
 @torch.no_grad()

@@ -6,8 +6,9 @@ import torch
 
 from dnnlib.config_paths import replace
 from tests.training.small import CONFIG, codes, labels, small_generator
-from training.networks.noise import ConstantNoise, FreshNoise, NoNoise
+from training.networks.noise import AbstractNoise, ConstantNoise, FreshNoise, NoNoise
 from training.post import ImagePost, fit_styles
+from training.types import Codes
 
 HEAD, OPACITY = torch.rand(2, 8, 16, 16), torch.full((2, 1, 16, 16), 0.25)
 
@@ -15,6 +16,12 @@ HEAD, OPACITY = torch.rand(2, 8, 16, 16), torch.full((2, 1, 16, 16), 0.25)
 def post(**changes: object) -> tuple[ImagePost, torch.Tensor]:
     G = small_generator(replace(CONFIG, **changes))
     return G.post, G.mapping(codes(2), labels(0.3, 1.0))
+
+
+def shown(
+    module: ImagePost, head: torch.Tensor, opacity: torch.Tensor, codes: Codes, noise: AbstractNoise
+) -> tuple[torch.Tensor, torch.Tensor]:
+    return module(head, opacity, module.backdrop(codes, noise), codes, noise)
 
 
 @pytest.mark.parametrize(
@@ -35,15 +42,15 @@ def test_a_style_that_repeats_sums_its_gradients() -> None:
 def test_without_a_background_there_is_nothing_behind_the_head() -> None:
     plain, ws = post(background=False, raw="features")
     assert plain.background is None
-    assert torch.equal(plain(HEAD, OPACITY, {"ws": ws}, ConstantNoise())[1], HEAD[:, :3])
+    assert torch.equal(shown(plain, HEAD, OPACITY, {"ws": ws}, ConstantNoise())[1], HEAD[:, :3])
 
 
 @torch.no_grad()
 def test_one_background_may_stand_behind_all_pictures() -> None:
     module, ws = post(raw="features")
     other = fit_styles(ws.flip(0)[:1], 6)
-    _, one = module(HEAD, OPACITY, {"ws": ws, "ws_bcg": other}, ConstantNoise())
-    _, each = module(HEAD, OPACITY, {"ws": ws, "ws_bcg": other.expand(2, -1, -1)}, ConstantNoise())
+    _, one = shown(module, HEAD, OPACITY, {"ws": ws, "ws_bcg": other}, ConstantNoise())
+    _, each = shown(module, HEAD, OPACITY, {"ws": ws, "ws_bcg": other.expand(2, -1, -1)}, ConstantNoise())
     assert torch.allclose(one, each, atol=1e-6)
 
 
@@ -53,16 +60,16 @@ def test_colours_are_styled_by_the_last_style_of_the_head_not_of_the_background(
     module.background = None
     changed = ws.clone()
     changed[:, :-1] += 1.0
-    _, raw = module(HEAD, OPACITY, {"ws": ws, "ws_bcg": 2 * ws}, ConstantNoise())
+    _, raw = shown(module, HEAD, OPACITY, {"ws": ws, "ws_bcg": 2 * ws}, ConstantNoise())
     assert torch.equal(raw, module.to_raw(HEAD, ws[:, -1]))
-    assert torch.equal(raw, module(HEAD, OPACITY, {"ws": changed}, ConstantNoise())[1])
+    assert torch.equal(raw, shown(module, HEAD, OPACITY, {"ws": changed}, ConstantNoise())[1])
 
 
 @torch.no_grad()
 def test_a_background_shrinks_to_the_rendered_size() -> None:
     module, ws = post(raw="features")
     small = HEAD[..., ::2, ::2]
-    _, raw = module(small, OPACITY[..., ::2, ::2], {"ws": ws}, ConstantNoise())
+    _, raw = shown(module, small, OPACITY[..., ::2, ::2], {"ws": ws}, ConstantNoise())
     behind = module.background(fit_styles(ws, module.background.num_ws), ConstantNoise())
     wanted = small + 0.75 * torch.nn.functional.interpolate(behind, (8, 8), mode="bilinear", antialias=True)
     assert torch.allclose(raw, wanted[:, :3], atol=1e-6)
@@ -74,7 +81,7 @@ def test_noise_reaches_super_resolution_only_where_it_is_wanted(noise: bool) -> 
     module, ws = post(background=False, **{"superresolution.noise": noise})
     for block in (module.superresolution.block0, module.superresolution.block1):
         block.conv0.noise_strength.fill_(1.0)
-    images = [module(HEAD, OPACITY, {"ws": ws}, FreshNoise(s, "test", torch.arange(2)))[0] for s in range(2)]
+    images = [shown(module, HEAD, OPACITY, {"ws": ws}, FreshNoise(s, "test", torch.arange(2)))[0] for s in range(2)]
     assert torch.equal(images[0], images[1]) != noise
 
 
@@ -86,7 +93,7 @@ def test_the_published_raw_picture_has_the_first_block_where_sizes_allow() -> No
     published.load_state_dict(plain.state_dict())
 
     def pictures(module: ImagePost, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return module(HEAD[..., ::step, ::step], OPACITY[..., ::step, ::step], {"ws": ws}, ConstantNoise())
+        return shown(module, HEAD[..., ::step, ::step], OPACITY[..., ::step, ::step], {"ws": ws}, ConstantNoise())
 
     (image, raw), (same_image, after) = pictures(plain, 1), pictures(published, 1)
     _, first = plain.superresolution.block0(HEAD, None, ws[:, -1:].expand(-1, 3, -1), NoNoise())

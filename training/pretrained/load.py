@@ -6,16 +6,42 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from dnnlib.config_paths import replace
 from torch_utils.checkpoint import CheckpointError
+from training.builder import build_generator
 from training.discriminator import Discriminator
 from training.generator import Generator
+from training.model_config import Precision
 from training.pretrained import network_file, official_file, state_dict_file
 from training.pretrained.sources import find
 
+FP16_CLAMP = 256.0  # As published.
 
-def load_generator(source: str | Path, device: torch.device | str = "cpu") -> Generator:
-    """The averaged generator (G_ema) of a source, or the plain one where there is no other, in eval mode."""
-    return _pick(source, ("G_ema", "G"), Generator, "generator").to(device)
+
+def load_generator(
+    source: str | Path, device: torch.device | str = "cpu", *, precision: Precision | None = None
+) -> Generator:
+    """The averaged generator (G_ema) of a source, or the plain one where there is no other, in eval mode.
+
+    `precision` is that of its convolutions; None leaves it as it was saved.
+    """
+    G = _pick(source, ("G_ema", "G"), Generator, "generator")
+    if precision is not None:
+        G = in_precision(G, precision)
+    return G.to(device)
+
+
+def in_precision(G: Generator, precision: Precision) -> Generator:
+    """The same generator with convolutions that compute in `precision`."""
+    changes = {"precision": precision, "superresolution.precision": None}
+    if precision == "fp16":  # Its numbers end at 65504.
+        changes |= {
+            "clamp": G.config.clamp or FP16_CLAMP,
+            "superresolution.clamp": G.config.superresolution.clamp or FP16_CLAMP,
+        }
+    other = build_generator(replace(G.config, **changes), G.c_dim)
+    other.load_state_dict(G.state_dict())
+    return other.train(G.training)
 
 
 def load_discriminator(source: str | Path, device: torch.device | str = "cpu") -> Discriminator:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
+from dnnlib.clean_errors import clean_errors
 from dnnlib.config_types import JSON
 from dnnlib.files import open_store
 from training.data.commands.options import (
-    clean_errors,
     force_option,
     img_dest_option,
     seg_dest_option,

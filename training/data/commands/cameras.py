@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from dnnlib.atomic import atomic_write_bytes
+from dnnlib.clean_errors import clean_errors
 from dnnlib.files import open_store
 from training.cameras import HEAD_RADIUS
 from training.data.camera_files.camera_set import CameraSet
@@ -15,7 +16,7 @@ from training.data.camera_files.convert import Conversion, check, convert, for_p
 from training.data.camera_files.formats import FORMATS, Format, read_cameras, write_cameras
 from training.data.camera_files.pictures import Pictures
 from training.data.camera_files.world import FLIPS, UPS, Flip, Up
-from training.data.commands.options import clean_errors, force_option
+from training.data.commands.options import force_option
 
 _PATH = click.Path(path_type=Path)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from dnnlib.clean_errors import clean_errors
 from training.data.commands.options import (
-    clean_errors,
     force_option,
     img_data_option,
     img_dest_option,

@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 from PIL import Image
 
+from dnnlib.clean_errors import clean_errors
 from dnnlib.drawing import contact_sheet
 from training.data.commands.options import (
     beside,
-    clean_errors,
     force_option,
     seg_dest_option,
     workers_option,

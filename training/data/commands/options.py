@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options that the commands share, and how a user's mistake is told: one clean message and exit code 1.
+"""Options that the commands share.
 
     @click.command(short_help="...")
     @img_data_option()
@@ -12,21 +12,14 @@
 `clean_errors` stands last, next to the function.
 """
 
-import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import click
 
-from dnnlib.console import setup_logging
-
-P = ParamSpec("P")
-R = TypeVar("R")
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-INTERRUPTED = 130  # What shells report of a program that Ctrl-C ended.
 
 _PATH = click.Path(path_type=Path)
 
@@ -87,30 +80,3 @@ def beside(dest: Path, ending: str) -> Path:
     dest = dest if dest.name else dest.absolute()  # Of the folder "." too.
     name = dest.name
     return dest.with_name((name[:-4] if name.lower().endswith(".zip") else name) + ending)
-
-
-def clean_errors(function: Callable[P, R]) -> Callable[P, R]:
-    """Turns mistakes of the user, and of disks, into a message without traceback; Ctrl-C into a quiet end.
-
-    DataError, StoreError, LabelError and ConfigError are ValueErrors. Also sets up the log, which warnings go to.
-    """
-
-    @functools.wraps(function)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        setup_logging()
-        try:
-            return function(*args, **kwargs)
-        except (ValueError, OSError) as error:
-            raise click.ClickException(_describe(error)) from error
-        except KeyboardInterrupt:
-            raise click.exceptions.Exit(INTERRUPTED) from None
-
-    return wrapped
-
-
-def _describe(error: ValueError | OSError) -> str:
-    """The message of an error; of one that the operating system raised, the file and its reason."""
-    if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}"
-    return str(error).strip() or type(error).__name__

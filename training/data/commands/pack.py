@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
+from dnnlib.clean_errors import clean_errors
 from dnnlib.text import parse_size
-from training.data.commands.options import clean_errors, force_option, img_dest_option, seg_dest_option, workers_option
+from training.data.commands.options import force_option, img_dest_option, seg_dest_option, workers_option
 from training.data.commands.problem_list import list_problems
 from training.data.commands.reports import write_report
 from training.data.making.packing import PackSource, pack

@@ -6,8 +6,9 @@ from pathlib import Path
 import click
 
 from dnnlib.atomic import atomic_write_bytes
+from dnnlib.clean_errors import clean_errors
 from dnnlib.drawing import RGBPicture
-from training.data.commands.options import clean_errors, img_data_option, seg_data_option, workers_option
+from training.data.commands.options import img_data_option, seg_data_option, workers_option
 from training.data.images import encode_png
 from training.data.making.statistics import survey, text_report
 from training.data.making.statistics_picture import picture_of

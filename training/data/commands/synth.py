@@ -11,12 +11,12 @@ import click
 import torch
 
 from dnnlib.atomic import atomic_write_bytes
+from dnnlib.clean_errors import clean_errors
 from dnnlib.config import from_tree, to_tree
 from dnnlib.text import format_duration
 from torch_utils.ops import native
 from training.data.commands.options import (
     beside,
-    clean_errors,
     force_option,
     img_dest_option,
     seg_dest_option,

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `--device auto|cpu|cuda` means on this machine."""
+
+import torch
+
+
+def find_device(name: str) -> torch.device:
+    """`auto` is a GPU where there is one."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"A device is auto, cpu or cuda, not {name!r}.")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("This PyTorch finds no GPU: use --device=cpu, or install one that does.")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

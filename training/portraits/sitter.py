@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A sitter: one head with all work done that its views share. Its pictures cost rays and super-resolution only."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from training.generator import Generator
+from training.types import Rendering
+
+TOGETHER = 4  # Views rendered at once, where nobody says otherwise.
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sitter:
+    """One head. Everything has a batch axis of 1."""
+
+    ws: Float[Tensor, "1 num_ws w_dim"]
+    planes: Tensor
+    backdrop: Tensor | None
+
+    def behind(self, backdrop: Tensor | None) -> "Sitter":
+        """The same head before another backdrop."""
+        return dataclasses.replace(self, backdrop=backdrop)
+
+
+@torch.no_grad()
+def seat(G: Generator, ws: Float[Tensor, "heads num_ws w_dim"]) -> Sitter:
+    """The head of these styles, before its own background."""
+    if len(ws) != 1:
+        raise ValueError(f"One head sits at a time, but ws has {len(ws)} rows.")
+    return Sitter(ws, G.planes(ws, "const"), G.backdrop(ws, "const"))
+
+
+@torch.no_grad()
+def photograph(
+    G: Generator,
+    sitter: Sitter,
+    labels: Float[Tensor, "views 25"],
+    *,
+    raw_resolution: int | None = None,
+    together: int = TOGETHER,
+) -> Iterator[Rendering]:
+    """Pictures under each label, `together` of them at a time, in order."""
+    for c in labels.to(sitter.ws).split(together):
+        yield G.synthesis(
+            sitter.ws.expand(len(c), -1, -1),
+            c,
+            raw_resolution,
+            "const",
+            planes=sitter.planes.expand(len(c), *sitter.planes.shape[1:]),
+            backdrop=sitter.backdrop,
+        )
