@@ -11,7 +11,7 @@
 All are of the size of the picture, so that they can stand side by side.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import click
@@ -24,6 +24,7 @@ from training.cameras import camera_from_label
 from training.generator import Generator
 from training.networks.superresolution import resize
 from training.pixels import colours, shades
+from training.portraits.backdrops import Ground, put_before
 from training.portraits.cutout import backdrop_alone, cut_out
 from training.portraits.sitter import TOGETHER, Sitter, develop, exposures
 
@@ -62,7 +63,7 @@ class Kinds(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-def check_kinds(G: Generator, kinds: Sequence[str]) -> None:
+def check_kinds(G: Generator, kinds: Iterable[str]) -> None:
     """Whether this generator can show them."""
     wanting = [kind for kind in kinds if kind in NEED_BACKGROUND]
     if wanting and not G.config.background:
@@ -80,29 +81,36 @@ def show(
     *,
     raw_resolution: int | None = None,
     together: int = TOGETHER,
+    ground: Ground | None = None,
 ) -> Iterator[Pictures]:
-    """The views of a head, `together` of them at a time, in order. RGB, the foreground RGBA."""
-    check_kinds(G, kinds)
-    behind = backdrop_alone(G, sitter, raw_resolution) if set(kinds) & set(NEED_BACKGROUND) else None
+    """The views of a head, `together` of them at a time, in order. RGB, the foreground RGBA.
+
+    Image and background have the pixels of `ground`, where they are given, behind the head.
+    """
+    needs = set(kinds) if ground is None else {*kinds, "foreground"} - {"background"}
+    check_kinds(G, needs)
+    behind = backdrop_alone(G, sitter, raw_resolution) if needs & set(NEED_BACKGROUND) else None
     parts = exposures(G, sitter, labels, raw_resolution=raw_resolution, together=together)
     for exposure, c in zip(parts, labels.split(together), strict=True):
-        made = {}
         rendered = develop(G, sitter, exposure)
         size = rendered["image"].shape[-1]
         mask = rendered["image_mask"].clamp(0, 1)
-        if "image" in kinds:
-            made["image"] = colours(rendered["image"])
+        made = {}
         if "raw" in kinds:
             made["raw"] = colours(resize(rendered["image_raw"], size))
         if "depth" in kinds:
             made["depth"] = _grey(resize(_nearness(G, rendered["image_depth"], c) * mask, size))
         if "mask" in kinds:
             made["mask"] = _grey(resize(mask, size))
-        if "background" in kinds:
-            made["background"] = colours(behind.expand(len(c), -1, -1, -1))
-        if "foreground" in kinds:
+        if "foreground" in needs:
             rgb, alpha = cut_out(rendered["image"], behind, resize(mask, size))
             made["foreground"] = np.concatenate([colours(rgb), shades(alpha)], axis=-1)
+        if ground is None:
+            made["image"] = colours(rendered["image"])
+            made["background"] = behind if behind is None else colours(behind).repeat(len(c), axis=0)
+        else:
+            made["image"] = put_before(made["foreground"], ground)
+            made["background"] = ground[None].repeat(len(c), axis=0)
         yield {kind: made[kind] for kind in kinds}
 
 
