@@ -5,7 +5,6 @@ A *format* follows from the ending of a name; no ending means a folder of number
 its frames have in common.
 """
 
-import contextlib
 import dataclasses
 import os
 from pathlib import Path
@@ -69,14 +68,18 @@ def ending(path: str | Path) -> str:
 
 
 def check_video(path: str | Path, video: Video) -> None:
-    """Raises VideoError or OSError unless such a video can be written there. Makes the folder that it goes to."""
+    """Raises VideoError unless such a video can be written there. Makes the folder that it goes to."""
     suffix = ending(path)
     form, name = FORMATS[suffix], suffix.removeprefix(".") or "a folder of PNG pictures"
     size = f"{video.width} x {video.height}"
     if min(video.width, video.height) < 2 or max(video.width, video.height) > form.max_side:
-        raise VideoError(f"{path}: frames of {size} do not fit into {name}, whose sides have 2 to {form.max_side} pixels")
+        raise VideoError(
+            f"{path}: frames of {size} do not fit into {name}, whose sides have 2 to {form.max_side} pixels"
+        )
     if form.codec and video.width * video.height > _MAX_PIXELS:
-        raise VideoError(f"{path}: frames of {size} are more than players take, {_MAX_PIXELS} pixels; make them smaller")
+        raise VideoError(
+            f"{path}: frames of {size} are more than players take, {_MAX_PIXELS} pixels; make them smaller"
+        )
     if form.even and (video.width % 2 or video.height % 2):
         raise VideoError(f"{path}: frames of {size} do not fit into {name}, which wants even sizes; crop or pad by one")
     if video.alpha and not form.alpha:
@@ -124,11 +127,13 @@ def _check_place(path: Path, suffix: str) -> None:
             raise VideoError(f"{path}: holds {foreign[0]!r}, which is no frame of a video; choose another folder")
     elif path.is_dir():
         raise VideoError(f"{path}: is a folder, though its name is that of a video; choose another name")
-    path.parent.mkdir(parents=True, exist_ok=True)
     trial = unfinished(path)
-    with contextlib.ExitStack() as stack:
-        stack.callback(trial.unlink, missing_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise VideoError(f"{path}: nothing can be written there ({error.strerror}); choose another place") from None
 
 
 def is_frame(name: str) -> bool:
