@@ -4,8 +4,8 @@
 @click.command()
 @network_options
 @clean_errors
-def main(network: str, device: str, precision: str) -> None:
-G = open_generator(network, device, precision)
+def main(network: str, delta: str | None, device: str, precision: str | None) -> None:
+    G = open_generator(network, device, precision, delta)
 """
 
 from collections.abc import Callable, Sequence
@@ -40,7 +40,7 @@ class IntList(click.ParamType):
 
 
 def network_options(command: Command) -> Command:
-    """`--network --device --precision`, as texts."""
+    """`--network --delta --device --precision`, as texts."""
     decorators = [
         click.option(
             "--network",
@@ -48,6 +48,11 @@ def network_options(command: Command) -> Command:
             default=DEFAULT_NETWORK,
             show_default=True,
             help="Networks: a .safetensors or .pkl file, the folder of a run, a URL, or the name of a shipped model.",
+        ),
+        click.option(
+            "--delta",
+            metavar="FILE",
+            help="Changes to this very network, as projector.py writes them for one portrait.",
         ),
         click.option(
             "--device",
@@ -67,9 +72,10 @@ def network_options(command: Command) -> Command:
     return command
 
 
-def open_generator(network: str, device: str, precision: str | None) -> Generator:
+def open_generator(network: str, device: str, precision: str | None, delta: str | None = None) -> Generator:
     """The generator that these options mean, in eval mode."""
     place = find_device(device)
-    G = load_generator(network, place, precision=precision)
-    log.info(f"{network}: {G.img_resolution} x {G.img_resolution} pictures on {place.type}")
+    G = load_generator(network, place, precision=precision, delta=delta)
+    what = network if delta is None else f"{network} with {delta}"
+    log.info(f"{what}: {G.img_resolution} x {G.img_resolution} pictures on {place.type}")
     return G

@@ -13,19 +13,27 @@ from training.discriminator import Discriminator
 from training.generator import Generator
 from training.model_config import Precision
 from training.pretrained import network_file, official_file, state_dict_file
+from training.pretrained.delta import apply_delta
 from training.pretrained.sources import find
 
 FP16_CLAMP = 256.0  # As published.
 
 
 def load_generator(
-    source: str | Path, device: torch.device | str = "cpu", *, precision: Precision | None = None
+    source: str | Path,
+    device: torch.device | str = "cpu",
+    *,
+    precision: Precision | None = None,
+    delta: str | Path | None = None,
 ) -> Generator:
     """The averaged generator (G_ema) of a source, or the plain one where there is no other, in eval mode.
 
-    `precision` is that of its convolutions; None leaves it as it was saved.
+    `precision` is that of its convolutions; None leaves it as it was saved. `delta` is a file of changes to this very
+    generator, such as an inversion writes.
     """
     G = _pick(source, ("G_ema", "G"), Generator, "generator")
+    if delta is not None:
+        apply_delta(G, delta)
     if precision is not None:
         G = in_precision(G, precision)
     return G.to(device)

@@ -19,6 +19,7 @@ from training.builder import build_critic, build_generator
 from training.discriminator import Discriminator
 from training.generator import Generator
 from training.model_config import CriticConfig, GeneratorConfig
+from training.pretrained import delta
 from training.pretrained.construction import construct
 
 SCHEMA_VERSION = 1
@@ -51,7 +52,8 @@ def load_networks(path: str | Path) -> dict[str, nn.Module]:
 
 def check_header(path: str | Path, header: Mapping[str, Any]) -> None:
     if header.get("format") != _FORMAT or not isinstance(header.get("networks"), dict):
-        raise CheckpointError(f"{path}: holds no networks, but {header.get('format', 'something unknown')!r}")
+        hint = "; give it as --delta, and its base as --network" if header.get("format") == delta.FORMAT else ""
+        raise CheckpointError(f"{path}: holds no networks, but {header.get('format', 'something unknown')!r}{hint}")
     version = header.get("schema_version")
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise CheckpointError(
