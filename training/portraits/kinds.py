@@ -25,13 +25,14 @@ from training.generator import Generator
 from training.networks.superresolution import resize
 from training.pixels import colours, shades
 from training.portraits.backdrops import Ground, put_before
-from training.portraits.cutout import backdrop_alone, cut_out
+from training.portraits.cutout import backdrop_alone, cut_out, studio
 from training.portraits.sitter import TOGETHER, Sitter, develop, exposures
 
 KINDS = ("image", "raw", "depth", "mask", "background", "foreground")
 NEED_BACKGROUND = ("background", "foreground")
 
 _DARKEST = 0.15  # Of what is seen, so that it is told from where nothing is, which is black.
+_HEIGHTS = (-0.15, 0.45)  # Darkest and brightest, in sides of the box: from behind its middle to the tip of a nose.
 
 Pictures = dict[str, UInt8[np.ndarray, "views height width channels"]]
 
@@ -89,40 +90,38 @@ def show(
     """
     needs = set(kinds) if ground is None else {*kinds, "foreground"} - {"background"}
     check_kinds(G, needs)
-    behind = backdrop_alone(G, sitter, raw_resolution) if needs & set(NEED_BACKGROUND) else None
+    place = studio(G, sitter, raw_resolution) if "foreground" in needs else None
+    behind = colours(backdrop_alone(G, sitter, raw_resolution)) if "background" in needs else None
     parts = exposures(G, sitter, labels, raw_resolution=raw_resolution, together=together)
     for exposure, c in zip(parts, labels.split(together), strict=True):
-        rendered = develop(G, sitter, exposure)
-        size = rendered["image"].shape[-1]
-        mask = rendered["image_mask"].clamp(0, 1)
-        made = {}
-        if "raw" in kinds:
-            made["raw"] = colours(resize(rendered["image_raw"], size))
-        if "depth" in kinds:
-            made["depth"] = _grey(resize(_nearness(G, rendered["image_depth"], c) * mask, size))
-        if "mask" in kinds:
-            made["mask"] = _grey(resize(mask, size))
+        size, made = G.img_resolution, {}
         if "foreground" in needs:
-            rgb, alpha = cut_out(rendered["image"], behind, resize(mask, size))
+            rgb, alpha = cut_out(G, place, exposure)
             made["foreground"] = np.concatenate([colours(rgb), shades(alpha)], axis=-1)
-        if ground is None:
-            made["image"] = colours(rendered["image"])
-            made["background"] = behind if behind is None else colours(behind).repeat(len(c), axis=0)
-        else:
+        if ground is not None:
             made["image"] = put_before(made["foreground"], ground)
             made["background"] = ground[None].repeat(len(c), axis=0)
+        elif behind is not None:
+            made["background"] = behind.repeat(len(c), axis=0)
+        mask = exposure.opacity.clamp(0, 1)
+        if "mask" in kinds:
+            made["mask"] = _grey(resize(mask, size))
+        if "depth" in kinds:
+            made["depth"] = _grey(resize(_nearness(G, exposure.depth, c) * mask, size))
+        if set(kinds) - made.keys():
+            rendered = develop(G, sitter, exposure)
+            made = {"image": colours(rendered["image"]), "raw": colours(resize(rendered["image_raw"], size))} | made
         yield {kind: made[kind] for kind in kinds}
 
 
 def _nearness(
     G: Generator, depth: Float[Tensor, "views 1 h w"], labels: Float[Tensor, "views 25"]
 ) -> Float[Tensor, "views 1 h w"]:
-    """Brightness of depths: 1 at the wall of the box that is next to the camera, darkest behind its middle."""
-    camera = camera_from_label(labels.to(depth))
-    distance = camera.position.norm(dim=-1)[:, None, None, None]
-    half = G.field.box_size / 2
-    height = (distance - depth) / half  # Over the plane through the origin that faces the camera.
-    return _DARKEST + (1 - _DARKEST) * ((height + 0.5) / 1.5).clamp(0, 1)
+    """Brightness of depths, by one scale for all heads and views."""
+    distance = camera_from_label(labels.to(depth)).position.norm(dim=-1)[:, None, None, None]
+    height = (distance - depth) / G.field.box_size  # Over the plane through the origin that faces the camera.
+    low, high = _HEIGHTS
+    return _DARKEST + (1 - _DARKEST) * ((height - low) / (high - low)).clamp(0, 1)
 
 
 def _grey(values: Float[Tensor, "views 1 h w"]) -> UInt8[np.ndarray, "views h w 3"]:
