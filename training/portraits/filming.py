@@ -20,7 +20,7 @@ from dnnlib.stop import stop_requests
 from dnnlib.video import Video, open_video
 from training.generator import Generator
 from training.portraits.backdrops import Ground
-from training.portraits.kinds import Pictures, show
+from training.portraits.kinds import show
 from training.portraits.paths import Track, VideoPath
 from training.portraits.sitter import TOGETHER, Sitter
 
@@ -82,8 +82,8 @@ def _cell(
     backdrop: Tensor | None,
     ground: Ground | None,
     together: int,
-) -> Iterator[Pictures]:
-    """Pictures of one cell, without a batch axis."""
+) -> Iterator[dict[str, Frame]]:
+    """The kinds of pictures of one cell, frame by frame."""
     if backdrop is None and track.ws_background is not None and track.ws_background.is_still:
         backdrop = _backdrop(G, track.ws_background.values[:1])
     for sitter, labels in _sittings(G, path, track, backdrop):
@@ -118,7 +118,7 @@ def _backdrop(G: Generator, ws: Float[Tensor, "1 num_ws w_dim"]) -> Tensor | Non
     return G.backdrop(ws, "const")
 
 
-def _tiled(cells: list[Frame], columns: int, alpha: bool) -> Frame:
+def _tiled(cells: list[Frame], columns: int, alpha: bool) -> UInt8[np.ndarray, "grid_height grid_width _"]:
     cells = cells if alpha else [as_rgb(cell) for cell in cells]
     rows = [np.concatenate(cells[i : i + columns], axis=1) for i in range(0, len(cells), columns)]
     return np.concatenate(rows, axis=0)
