@@ -165,5 +165,5 @@ def _sheets(request: SampleRequest, shots: Iterator[tuple[Head, Pictures]]) -> I
             return
         names = [head.name for head, _ in some]
         for kind, views in some[0][1].items():
-            pixels = tiled([tiled(pictures[kind], columns) for _, pictures in some], width)
+            pixels = tiled([tiled(list(pictures[kind]), columns) for _, pictures in some], width)
             yield Sheet(f"grid{number:04d}" if request.grid else names[0], kind, pixels, names, [*range(len(views))])

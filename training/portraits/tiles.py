@@ -11,7 +11,7 @@ MAX_PIXELS = 1 << 28  # Of a sheet: 16384 x 16384. Larger ones no viewer opens.
 Picture = UInt8[np.ndarray, "height width channels"]
 
 
-def tiled(pictures: Sequence[Picture], columns: int) -> Picture:
+def tiled(pictures: Sequence[Picture], columns: int) -> UInt8[np.ndarray, "_ _ channels"]:
     """Row by row. Places that are left over are white, or clear where pictures can be."""
     height, width, channels = pictures[0].shape
     rows = -(-len(pictures) // columns)
