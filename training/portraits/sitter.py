@@ -27,12 +27,22 @@ class Sitter:
         return dataclasses.replace(self, backdrop=backdrop)
 
 
-@torch.no_grad()
 def seat(G: Generator, ws: Float[Tensor, "heads num_ws w_dim"]) -> Sitter:
     """The head of these styles, before its own background."""
     if len(ws) != 1:
         raise ValueError(f"One head sits at a time, but ws has {len(ws)} rows.")
-    return Sitter(ws, G.planes(ws, "const"), G.backdrop(ws, "const"))
+    (sitter,) = seat_each(G, ws)
+    return sitter
+
+
+def seat_each(G: Generator, ws: Float[Tensor, "heads num_ws w_dim"], *, together: int = TOGETHER) -> Iterator[Sitter]:
+    """Each head in turn; the work that its views share is done for `together` heads at once."""
+    for some in ws.split(together):
+        with torch.no_grad():
+            planes, backdrops = G.planes(some, "const"), G.backdrop(some, "const")
+        for i in range(len(some)):
+            one = slice(i, i + 1)
+            yield Sitter(some[one], planes[one], None if backdrops is None else backdrops[one])
 
 
 def photograph(
