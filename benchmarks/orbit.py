@@ -28,10 +28,11 @@ from training.builder import build_generator
 from training.generator import Generator
 from training.pixels import colours
 from training.portraits.filming import frames
-from training.portraits.latents import Latent
-from training.portraits.paths import VideoPath, styles_of_seeds, tracks_in_grid
+from training.portraits.heads import Head, heads_of_seeds
+from training.portraits.paths import VideoPath, tracks_in_grid
 from training.portraits.sitter import TOGETHER
-from training.portraits.trajectories import conditioning, moving
+from training.portraits.trajectories import moving
+from training.portraits.views import conditioning_label
 
 Result = TypeVar("Result")
 
@@ -46,15 +47,18 @@ def generator(size: str, device: str) -> Generator:
     return build_generator(resolve(SIZES[size]).generator).eval().requires_grad_(False).to(device)
 
 
+def heads(G: Generator) -> list[Head]:
+    return heads_of_seeds(G, [0], conditioning_label(G, 90), 0.7, None)
+
+
 @torch.no_grad()
 def picture(G: Generator, label: torch.Tensor) -> np.ndarray:
-    ws = styles_of_seeds(G, [0], conditioning(G, "Head", 90))
-    return colours(G.synthesis(ws, label[None].to(ws))["image"])
+    (head,) = heads(G)
+    return colours(G.synthesis(head.ws, label[None].to(head.ws))["image"])
 
 
 def orbit(G: Generator, labels: torch.Tensor) -> Iterator[np.ndarray]:
-    ws = styles_of_seeds(G, [0], conditioning(G, "Head", 90))
-    return frames(G, VideoPath(labels, tracks_in_grid(Latent(ws), [[0]]), columns=1), ("image",))
+    return frames(G, VideoPath(labels, tracks_in_grid(heads(G), [[0]]), columns=1), ("image",))
 
 
 def seconds(device: str, work: Callable[..., Result], *arguments: object) -> tuple[float, Result]:

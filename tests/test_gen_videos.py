@@ -115,9 +115,9 @@ def test_every_option_changes_the_picture(network: Path, tmp_path: Path) -> None
 
 
 def test_flags_without_a_meaning_are_told(network: Path, tmp_path: Path) -> None:
-    result = run(network, "--w-frames 1 --output OUT/a.mp4 --shapes true --reload_modules True", tmp_path)
+    result = run(network, "--w-frames 1 --output OUT/a.mp4 --shapes true --reload_modules False", tmp_path)
     assert "--shapes does nothing here" in result.output
-    assert "--reload_modules does nothing here" in result.output
+    assert "--reload-modules does nothing here" in result.output
 
 
 @pytest.mark.parametrize(
@@ -137,6 +137,8 @@ def test_flags_without_a_meaning_are_told(network: Path, tmp_path: Path) -> None
         ("--what depth --image_mode image", "give one of them"),
         ("--cameras nothing.npy", "nothing.npy"),
         ("--latent nothing.npz", "nothing.npz"),
+        ("--interpolate false --grid 2x1 --seeds 0,1", "leave --grid"),
+        ("--trunc nan", "truncation_psi"),
         ("--sample_mult 99", "0.1 to 32"),
         ("--network nothing", "no such file"),
     ],

@@ -23,6 +23,7 @@ from training.portraits.backdrops import Ground
 from training.portraits.kinds import show
 from training.portraits.paths import Track, VideoPath
 from training.portraits.sitter import TOGETHER, Sitter
+from training.portraits.tiles import tiled
 
 log = get_logger(__name__)
 
@@ -51,7 +52,7 @@ def frames(
         for track in path.tracks
     ]
     for pictures in zip(*cells, strict=True):
-        grids = [_tiled([picture[kind] for picture in pictures], path.columns, alpha) for kind in kinds]
+        grids = [tiled([_seen(cell[kind], alpha) for cell in pictures], path.columns) for kind in kinds]
         yield np.concatenate(grids, axis=1)
 
 
@@ -70,6 +71,10 @@ def record(file: Path, video: Video, pictures: Iterator[Frame], num_frames: int)
     if writer.num_frames < num_frames:
         log.warning(f"stopped: {file} has the first {writer.num_frames} of {num_frames} frames")
         raise KeyboardInterrupt
+
+
+def _seen(picture: Frame, alpha: bool) -> UInt8[np.ndarray, "height width _"]:
+    return picture if alpha else as_rgb(picture)
 
 
 def _cell(
@@ -116,9 +121,3 @@ def _seat(G: Generator, track: Track, position: float, backdrop: Tensor | None) 
 @torch.no_grad()
 def _backdrop(G: Generator, ws: Float[Tensor, "1 num_ws w_dim"]) -> Tensor | None:
     return G.backdrop(ws, "const")
-
-
-def _tiled(cells: list[Frame], columns: int, alpha: bool) -> UInt8[np.ndarray, "grid_height grid_width _"]:
-    cells = cells if alpha else [as_rgb(cell) for cell in cells]
-    rows = [np.concatenate(cells[i : i + columns], axis=1) for i in range(0, len(cells), columns)]
-    return np.concatenate(rows, axis=0)

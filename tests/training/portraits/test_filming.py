@@ -16,7 +16,7 @@ from training.generator import Generator
 from training.pixels import colours
 from training.portraits.filming import frame_size, frames, record
 from training.portraits.finer import with_samples
-from training.portraits.latents import Latent
+from training.portraits.heads import Head
 from training.portraits.paths import VideoPath, tracks_in_grid
 from training.portraits.trajectories import moving
 
@@ -34,6 +34,11 @@ def ws(G: Generator) -> torch.Tensor:
         return G.mapping(codes(4), labels(0.0, 0.0, 0.0, 0.0))
 
 
+def heads_of(ws: torch.Tensor, ws_background: torch.Tensor | None = None) -> list[Head]:
+    behind = [None] * len(ws) if ws_background is None else ws_background.split(1)
+    return [Head(f"head{i}", {}, row, behind[i]) for i, row in enumerate(ws.split(1))]
+
+
 def picture(G: Generator, ws: torch.Tensor, label: torch.Tensor) -> np.ndarray:
     with torch.no_grad():
         return colours(G.synthesis(ws[None], label[None])["image"])[0]
@@ -44,7 +49,7 @@ def same(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def test_each_cell_shows_its_head_under_the_camera_of_the_frame(G: Generator, ws: torch.Tensor) -> None:
-    path = VideoPath(moving(G, "Head", 6), tracks_in_grid(Latent(ws), [[0], [1], [2], [3]]), columns=2)
+    path = VideoPath(moving(G, "Head", 6), tracks_in_grid(heads_of(ws), [[0], [1], [2], [3]]), columns=2)
     made = list(frames(G, path, ("image",), together=4))
     assert [frame.shape for frame in made] == [(2 * SIZE, 2 * SIZE, 3)] * 6
     for index, frame in enumerate(made):
@@ -55,14 +60,14 @@ def test_each_cell_shows_its_head_under_the_camera_of_the_frame(G: Generator, ws
 
 
 def test_a_head_on_its_way_to_another_is_drawn_frame_by_frame(G: Generator, ws: torch.Tensor) -> None:
-    path = VideoPath(moving(G, "FFHQ", 4), tracks_in_grid(Latent(ws), [[0, 1]]), columns=1)
+    path = VideoPath(moving(G, "FFHQ", 4), tracks_in_grid(heads_of(ws), [[0, 1]]), columns=1)
     track = path.tracks[0]
     for index, frame in enumerate(frames(G, path, ("image",))):
         assert same(frame, picture(G, track.ws.at(index / 2), path.labels[index]))
 
 
 def test_kinds_stand_side_by_side(G: Generator, ws: torch.Tensor) -> None:
-    path = VideoPath(moving(G, "Head", 2), tracks_in_grid(Latent(ws), [[0], [1]]), columns=1)
+    path = VideoPath(moving(G, "Head", 2), tracks_in_grid(heads_of(ws), [[0], [1]]), columns=1)
     assert frame_size(G, path, ("image", "depth", "foreground")) == (3 * SIZE, 2 * SIZE)
     both = list(frames(G, path, ("image", "depth", "foreground")))
     assert both[0].shape == (2 * SIZE, 3 * SIZE, 3)
@@ -83,24 +88,24 @@ def test_a_head_that_stays_is_prepared_once(G: Generator, ws: torch.Tensor, monk
 
         monkeypatch.setattr(G, name, counted)
     labels = moving(G, "Head", 10)
-    list(frames(G, VideoPath(labels, tracks_in_grid(Latent(ws), [[0], [1, 1]]), columns=2), ("image",)))
+    list(frames(G, VideoPath(labels, tracks_in_grid(heads_of(ws), [[0], [1, 1]]), columns=2), ("image",)))
     assert calls == {"planes": 2, "backdrop": 2}
     # A background that stays is kept while the head before it changes.
     calls.update(planes=0, backdrop=0)
-    behind = Latent(ws[:2], ws_background=ws[2:3].expand(2, -1, -1))
+    behind = heads_of(ws[:2], ws[2:3].expand(2, -1, -1))
     list(frames(G, VideoPath(labels, tracks_in_grid(behind, [[0, 1]]), columns=1), ("image",)))
     assert calls == {"planes": 10, "backdrop": 1}
 
 
 def test_the_background_of_a_file_is_behind_its_head(G: Generator, ws: torch.Tensor) -> None:
-    path = VideoPath(labels(0.3), tracks_in_grid(Latent(ws[:1], ws_background=ws[1:2]), [[0]]), columns=1)
+    path = VideoPath(labels(0.3), tracks_in_grid(heads_of(ws[:1], ws[1:2]), [[0]]), columns=1)
     with torch.no_grad():
         wanted = colours(G.synthesis(ws[:1], path.labels, ws_bcg=ws[1:2])["image"])[0]
     assert same(next(frames(G, path, ("image",))), wanted)
 
 
 def test_the_first_frame_follows_on_the_last(G: Generator, ws: torch.Tensor) -> None:
-    path = VideoPath(moving(G, "Head", 20), tracks_in_grid(Latent(ws), [[0, 1]]), columns=1)
+    path = VideoPath(moving(G, "Head", 20), tracks_in_grid(heads_of(ws), [[0, 1]]), columns=1)
     made = np.stack(list(frames(G, path, ("image",)))).astype(float)
     steps = np.abs(made - np.roll(made, 1, axis=0)).mean((1, 2, 3))  # steps[0] is over the seam.
     assert steps[0] <= 1.5 * steps[1:].max()

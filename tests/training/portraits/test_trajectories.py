@@ -12,7 +12,7 @@ import torch
 from dnnlib.config_paths import replace
 from tests.training.small import CONFIG, labels, small_generator
 from training.cameras import camera_from_label, view_angles
-from training.portraits.trajectories import conditioning, moving, read_trajectory, target_of
+from training.portraits.trajectories import moving, read_trajectory, target_of
 
 
 def test_a_full_turn_goes_around_in_equal_steps_and_closes() -> None:
@@ -40,14 +40,6 @@ def test_cameras_look_at_the_pivot_of_the_model_from_its_distance() -> None:
     assert target_of(G, "FFHQ") == (0.0, 0.0, -0.06)
     camera = camera_from_label(moving(G, "Head", 8))
     torch.testing.assert_close(camera.position.norm(dim=1), torch.full((8,), 1.7))
-
-
-def test_the_conditioning_camera_stands_where_it_is_told() -> None:
-    G = small_generator()
-    for degrees, azimuth in ((90.0, 0.0), (45.0, -math.pi / 4), (180.0, math.pi / 2)):
-        angles = view_angles(camera_from_label(conditioning(G, "Head", degrees)))
-        assert angles.azimuth_rad.item() == pytest.approx(azimuth, abs=1e-5)
-        assert angles.elevation_rad.item() == pytest.approx(0, abs=1e-5)
 
 
 def test_files_give_their_labels_in_order(tmp_path: Path) -> None:
