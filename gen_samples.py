@@ -13,10 +13,28 @@ from training.portraits.kinds import KINDS, Kinds
 from training.portraits.options import CONTEXT, IntList, Size, network_options, open_generator, without_effect
 from training.portraits.samples import SampleRequest, check_request, make
 from training.portraits.views import PUBLISHED_FOV_DEG, STRIP_PITCH_DEG, STRIP_YAWS_DEG, Degrees
+from training.shapes.export import DEFAULT_RESOLUTION, SHAPE_FORMATS
 
 log = get_logger(__name__)
 
 SEEDS = (0, 1, 2, 3)
+
+
+class Shapes(click.ParamType):
+    """true, false, or formats such as ply,glb."""
+
+    name = "shapes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...] | bool:
+        if not isinstance(value, str):
+            return value
+        if value.lower() in ("true", "false"):
+            return value.lower() == "true"
+        kinds = tuple(dict.fromkeys(word.strip().lower() for word in value.split(",")))
+        wrong = [kind for kind in kinds if kind not in SHAPE_FORMATS]
+        if wrong:
+            self.fail(f"{wrong[0]!r} is no format of shapes: write true, false or some of {','.join(SHAPE_FORMATS)}")
+        return kinds
 
 
 @click.command(context_settings=CONTEXT)
@@ -43,6 +61,15 @@ SEEDS = (0, 1, 2, 3)
 @click.option("--trunc-cutoff", type=click.IntRange(0), help="How many styles are truncated.  [default: all]")
 @click.option("--pose-cond", type=float, default=90, help="Conditioning camera, degrees; 90 is in front.")
 @click.option("--nrr", type=int, help="Rays along a side.  [default: as trained]")
+@click.option("--shapes", type=Shapes(), metavar="true|false|LIST", default="false",
+              help=f"Shapes too: true for ChimeraX's mrc, or some of {','.join(SHAPE_FORMATS)}.")  # fmt: skip
+@click.option(
+    "--shape-format",
+    type=click.Choice([f".{kind}" for kind in SHAPE_FORMATS]),
+    default=".mrc",
+    help="What --shapes=true makes.",
+)
+@click.option("--shape-res", type=int, default=DEFAULT_RESOLUTION, help="Voxels along a side.")
 @without_effect("--class", "no published head model has classes")
 @without_effect("--reload-modules", "networks are always run by this program's own code")
 @clean_errors
@@ -56,6 +83,8 @@ def main(
     latent: tuple[str, ...],
     mix: list[int] | None,
     mix_layers: list[int] | None,
+    shapes: tuple[str, ...] | bool,
+    shape_format: str,
     **flags: Any,
 ) -> None:
     """Makes pictures of heads.
@@ -65,6 +94,7 @@ def main(
     python gen_samples.py --seeds 0-7 --yaws 0 --grid 4x2        eight faces on a sheet
     python gen_samples.py --what foreground --separate           cut out, RGBA
     python gen_samples.py --background '#ffffff'                 before white; also seed:9 or sea.jpg
+    python gen_samples.py --shapes glb                           the shapes, coloured
 
     The same command makes the same pictures. samples.json beside them has seeds, cameras, network and settings.
     """  # noqa: D301, click takes the backspace as "keep these lines"
@@ -75,13 +105,14 @@ def main(
         latent=latent,
         mix=tuple(mix or ()),
         mix_layers=None if mix_layers is None else tuple(mix_layers),
+        shapes=(shape_format[1:],) if shapes is True else shapes or (),
         **flags,
     )
     check_request(request)
     folder = results_folder(outdir)
     G = open_generator(network, device, precision, delta)
     made = make(G, request, folder, network, delta)
-    log.info(f"saved {len(made)} pictures and samples.json in {folder}")
+    log.info(f"saved {len(made)} files and samples.json in {folder}")
 
 
 if __name__ == "__main__":

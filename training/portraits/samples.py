@@ -5,7 +5,7 @@ import dataclasses
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,9 +21,11 @@ from training.portraits.kinds import Pictures, check_kinds, show
 from training.portraits.manifest import manifest, numbers, write_manifest
 from training.portraits.picture_files import PictureFiles
 from training.portraits.seeds import check_seeds
-from training.portraits.sitter import seat_each
+from training.portraits.sitter import Sitter, seat_each
 from training.portraits.tiles import Picture, check_sheet, tiled
 from training.portraits.views import conditioning_label, focal_of, label_of_views, views_of
+from training.shapes.export import ShapeReport, export_shape
+from training.shapes.grid import check_resolution
 
 MANIFEST = "samples.json"
 
@@ -47,6 +49,8 @@ class SampleRequest:
     nrr: int | None
     grid: tuple[int, int] | None
     separate: bool
+    shapes: tuple[str, ...]  # Formats.
+    shape_res: int
 
 
 def check_request(request: SampleRequest) -> None:
@@ -70,10 +74,11 @@ def check_request(request: SampleRequest) -> None:
     views_of(request.yaws, request.pitches)
     if request.nrr is not None:
         generator_checks.resolution(request.nrr)
+    check_resolution(request.shape_res)
 
 
 def make(G: Generator, request: SampleRequest, folder: Path, network: str, delta: str | None) -> list[Path]:
-    """All pictures, and the manifest beside them. Returns the pictures' files."""
+    """All pictures, and the manifest beside them. Returns the files."""
     views = views_of(request.yaws, request.pitches)
     if not request.separate:
         columns, rows = request.grid or (1, 1)
@@ -83,9 +88,11 @@ def make(G: Generator, request: SampleRequest, folder: Path, network: str, delta
     heads = _heads(G, request)
     labels = label_of_views(G, views, request.fov_deg)
 
-    written = []
+    written: list[dict[str, Any]] = []
+    shapes: list[dict[str, Any]] = []
     with PictureFiles(folder) as files, progress(len(heads) * len(views), "pictures", unit="img") as bar:
-        for sheet in _sheets(request, _shots(G, request, heads, labels, bar)):
+        seated = _exporting(G, request, folder, _seated(G, request, heads), shapes)
+        for sheet in _sheets(request, _shots(G, request, labels, seated, bar)):
             suffix = "" if sheet.kind == "image" else f"_{sheet.kind}"
             file = f"{sheet.name}{suffix}.png"
             files.write(file, sheet.pixels)
@@ -99,9 +106,10 @@ def make(G: Generator, request: SampleRequest, folder: Path, network: str, delta
         views=[view._asdict() | {"label": numbers(label)} for view, label in zip(views, labels, strict=True)],
         heads=[{"name": head.name, **head.made_of} for head in heads],
         pictures=written,
+        shapes=shapes,
     )
     write_manifest(folder / MANIFEST, content)
-    return [folder / picture["file"] for picture in written]
+    return [folder / made["file"] for made in (*written, *shapes)]
 
 
 def _heads(G: Generator, request: SampleRequest) -> list[Head]:
@@ -112,23 +120,52 @@ def _heads(G: Generator, request: SampleRequest) -> list[Head]:
     return heads_of_mix(*heads, request.mix_layers) if request.mix else heads
 
 
-def _shots(
-    G: Generator, request: SampleRequest, heads: list[Head], labels: Float[Tensor, "views 25"], bar: Progress[None]
-) -> Iterator[tuple[Head, Pictures]]:
-    """All views of each head."""
-    ground = ground_of(request.background, G.img_resolution)
+def _seated(G: Generator, request: SampleRequest, heads: list[Head]) -> Iterator[tuple[Head, Sitter]]:
+    """Each head before the background that it is to have, if the generator draws that."""
     other = None
     if isinstance(request.background, OfSeed):
         conditioning = conditioning_label(G, request.pose_cond)
         (other,) = heads_of_seeds(G, [request.background.seed], conditioning, request.trunc, request.trunc_cutoff)
     for head, sitter in zip(heads, seat_each(G, torch.cat([head.ws for head in heads])), strict=True):
         behind = head.ws_background if other is None else other.ws
-        seated = sitter if behind is None else sitter.behind(_backdrop(G, behind))
+        yield head, sitter if behind is None else sitter.behind(_backdrop(G, behind))
+
+
+def _shots(
+    G: Generator,
+    request: SampleRequest,
+    labels: Float[Tensor, "views 25"],
+    seated: Iterator[tuple[Head, Sitter]],
+    bar: Progress[None],
+) -> Iterator[tuple[Head, Pictures]]:
+    """All views of each head."""
+    ground = ground_of(request.background, G.img_resolution)
+    for head, sitter in seated:
         parts = []
-        for part in show(G, seated, labels, request.what, raw_resolution=request.nrr, ground=ground):
+        for part in show(G, sitter, labels, request.what, raw_resolution=request.nrr, ground=ground):
             parts.append(part)
             bar.advance(len(part[request.what[0]]))
         yield head, {kind: np.concatenate([part[kind] for part in parts]) for kind in request.what}
+
+
+def _exporting(
+    G: Generator,
+    request: SampleRequest,
+    folder: Path,
+    seated: Iterator[tuple[Head, Sitter]],
+    reports: list[dict[str, Any]],
+) -> Iterator[tuple[Head, Sitter]]:
+    """The same heads; the shape of each is written after its pictures have been taken."""
+    for head, sitter in seated:
+        yield head, sitter
+        for kind in request.shapes:
+            path = folder / f"{head.name}.{kind}"
+            report = export_shape(G, sitter, path, resolution=request.shape_res)
+            reports.append({"file": path.name, "head": head.name, **_numbers_of(report)})
+
+
+def _numbers_of(report: ShapeReport) -> dict[str, Any]:
+    return {name: value for name, value in vars(report).items() if name != "path"}
 
 
 @torch.no_grad()
