@@ -7,32 +7,18 @@ import click
 
 from dnnlib.clean_errors import clean_errors
 from dnnlib.console import get_logger
-from dnnlib.text import parse_bytes, parse_size
+from dnnlib.text import parse_bytes
 from training.portraits.backdrops import BackdropType
 from training.portraits.filming import record
 from training.portraits.finer import with_samples
 from training.portraits.kinds import KINDS, Kinds
-from training.portraits.options import IntList, network_options, open_generator
+from training.portraits.options import CONTEXT, IntList, Size, network_options, open_generator, without_effect
 from training.portraits.trajectories import MOTIONS
 from training.portraits.video_request import FORMATS, VideoRequest, check_request, films, pictures
 
 log = get_logger(__name__)
 
 IMAGE_MODES = {"image": "image", "image_depth": "depth", "image_raw": "raw"}
-
-
-class Size(click.ParamType):
-    """A size such as 4x2."""
-
-    name = "WxH"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        if not isinstance(value, str):
-            return value
-        try:
-            return parse_size(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 class Bitrate(click.ParamType):
@@ -49,15 +35,17 @@ class Bitrate(click.ParamType):
             self.fail(f"{value!r} is no bitrate: write bits per second, such as 30M or 800k", param, ctx)
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.command(context_settings=CONTEXT)
 @network_options
 @click.option("--seeds", type=IntList(), help="Heads, such as 0-3,7.  [default: 0]")
 @click.option("--latent", multiple=True, metavar="FILE.npz", help="Heads of an inversion instead; may be repeated.")
 @click.option(
     "--mix", type=IntList(), metavar="A,B", help="Heads with the coarse styles of seed A, the fine ones of B."
 )
-@click.option("--mix-layers", type=IntList(), help="Styles of B begin here, one head for each.  [default: 0,2,3,4,6,8]")
-@click.option("--grid", type=Size(), default="1x1", help="Cells side by side, width x height.")
+@click.option(
+    "--mix-layers", type=IntList(), help="Styles of B begin here, one head for each.  [default: 0,2,3,4,6,8,all]"
+)
+@click.option("--grid", type=Size(), metavar="WxH", help="Cells side by side.  [default: 1x1]")
 @click.option("--num-keyframes", type=click.IntRange(1), help="Heads per cell, one after the other.  [default: all]")
 @click.option("--w-frames", type=click.IntRange(1), help="Frames from one head to the next.  [default: 240]")
 @click.option("--shuffle-seed", type=click.IntRange(0, 2**32 - 1), help="Deal heads out in a random order.")
@@ -67,12 +55,12 @@ class Bitrate(click.ParamType):
 @click.option("--cameras", metavar="FILE", help="The way of the camera: .npy [frames, 25], or labels as dataset.json.")
 @click.option("--trunc", type=float, help="Truncation: 1 for all variety, less for better heads.  [default: 0.7]")
 @click.option("--trunc-cutoff", type=click.IntRange(0), help="How many styles are truncated.  [default: all]")
-@click.option("--pose_cond", type=float, default=90, help="Conditioning camera, degrees; 90 is in front.")
+@click.option("--pose-cond", type=float, default=90, help="Conditioning camera, degrees; 90 is in front.")
 @click.option("--what", type=Kinds(), metavar="LIST", help=f"Side by side: {', '.join(KINDS)}.  [default: image]")
-@click.option("--image_mode", type=click.Choice(list(IMAGE_MODES)), help="The same in PanoHead's words.")
+@click.option("--image-mode", type=click.Choice(list(IMAGE_MODES)), help="The same in PanoHead's words.")
 @click.option("--background", type=BackdropType(), metavar="seed:N|#rrggbb|FILE", help="What stands behind the heads.")
 @click.option("--nrr", type=click.IntRange(1, 1024), help="Rays along a side.  [default: as trained]")
-@click.option("--sample_mult", type=float, default=1, help="Multiple of samples along rays; 2 against flicker.")
+@click.option("--sample-mult", type=float, default=1, help="Multiple of samples along rays; 2 against flicker.")
 @click.option("--outdir", metavar="DIR", help="Folder of the video.  [default: out, or that of --output]")
 @click.option("--output", metavar="FILE", help="The video: .mp4, .webm, .gif, or without an ending a folder of PNG.")
 @click.option(
@@ -81,8 +69,8 @@ class Bitrate(click.ParamType):
 @click.option("--fps", type=float, help="Frames per second.  [default: 60, of a gif 30]")
 @click.option("--bitrate", type=Bitrate(), help="Bits per second, such as 30M.")
 @click.option("--quality", type=int, help="Instead: 0 (best) to 51, of webm 63.  [default: 17, of webm 24]")
-@click.option("--shapes", type=bool, default=False, hidden=True)
-@click.option("--reload_modules", type=bool, default=False, hidden=True)
+@without_effect("--shapes", "`gen_samples.py --shapes=true` makes the shapes of the same heads")
+@without_effect("--reload-modules", "networks are always run by this program's own code")
 @clean_errors
 def main(
     network: str,
@@ -93,8 +81,6 @@ def main(
     what: tuple[str, ...] | None,
     image_mode: str | None,
     outdir: str | None,
-    shapes: bool,
-    reload_modules: bool,
     **flags: Any,
 ) -> None:
     """Makes videos of heads.
@@ -106,11 +92,7 @@ def main(
     python gen_videos.py --latent out/projected_w.npz --output out/me.mp4
     """  # noqa: D301 - \b is for click
     if what and image_mode:
-        raise ValueError("--what and --image_mode say the same: give one of them.")
-    if shapes:
-        log.warning("--shapes does nothing here: `gen_samples.py --shapes=true` makes the shapes of the same seeds")
-    if reload_modules:
-        log.warning("--reload_modules does nothing here: networks are always run by this program's own code")
+        raise ValueError("--what and --image-mode say the same: give one of them.")
     request = VideoRequest(
         what=what or (IMAGE_MODES[image_mode or "image"],),
         outdir=outdir or ("" if flags["output"] else "out"),

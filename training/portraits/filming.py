@@ -20,9 +20,10 @@ from dnnlib.stop import stop_requests
 from dnnlib.video import Video, open_video
 from training.generator import Generator
 from training.portraits.backdrops import Ground
-from training.portraits.kinds import Pictures, show
+from training.portraits.kinds import show
 from training.portraits.paths import Track, VideoPath
-from training.portraits.sitter import TOGETHER, Sitter
+from training.portraits.sitter import Sitter
+from training.portraits.tiles import tiled
 
 log = get_logger(__name__)
 
@@ -43,7 +44,7 @@ def frames(
     backdrop: Tensor | None = None,  # Behind all heads, as G.backdrop returned it.
     ground: Ground | None = None,  # Pixels behind all heads.
     alpha: bool = False,  # Keep the transparency of what is cut out; otherwise it is before a chequered ground.
-    together: int = TOGETHER,
+    together: int | None = None,  # Frames of a head that stays; None: as is fastest.
 ) -> Iterator[Frame]:
     """All frames in order."""
     cells = [
@@ -51,7 +52,7 @@ def frames(
         for track in path.tracks
     ]
     for pictures in zip(*cells, strict=True):
-        grids = [_tiled([picture[kind] for picture in pictures], path.columns, alpha) for kind in kinds]
+        grids = [tiled([_seen(cell[kind], alpha) for cell in pictures], path.columns) for kind in kinds]
         yield np.concatenate(grids, axis=1)
 
 
@@ -72,6 +73,10 @@ def record(file: Path, video: Video, pictures: Iterator[Frame], num_frames: int)
         raise KeyboardInterrupt
 
 
+def _seen(picture: Frame, alpha: bool) -> UInt8[np.ndarray, "height width _"]:
+    return picture if alpha else as_rgb(picture)
+
+
 def _cell(
     G: Generator,
     path: VideoPath,
@@ -81,9 +86,9 @@ def _cell(
     raw_resolution: int | None,
     backdrop: Tensor | None,
     ground: Ground | None,
-    together: int,
-) -> Iterator[Pictures]:
-    """Pictures of one cell, without a batch axis."""
+    together: int | None,
+) -> Iterator[dict[str, Frame]]:
+    """The kinds of pictures of one cell, frame by frame."""
     if backdrop is None and track.ws_background is not None and track.ws_background.is_still:
         backdrop = _backdrop(G, track.ws_background.values[:1])
     for sitter, labels in _sittings(G, path, track, backdrop):
@@ -116,9 +121,3 @@ def _seat(G: Generator, track: Track, position: float, backdrop: Tensor | None) 
 @torch.no_grad()
 def _backdrop(G: Generator, ws: Float[Tensor, "1 num_ws w_dim"]) -> Tensor | None:
     return G.backdrop(ws, "const")
-
-
-def _tiled(cells: list[Frame], columns: int, alpha: bool) -> Frame:
-    cells = cells if alpha else [as_rgb(cell) for cell in cells]
-    rows = [np.concatenate(cells[i : i + columns], axis=1) for i in range(0, len(cells), columns)]
-    return np.concatenate(rows, axis=0)

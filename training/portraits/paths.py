@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plan of a video: where the camera stands and which head is seen, frame by frame, in every cell of a grid.
 
-    ws = styles_of_seeds(G, [0, 1, 2, 3], conditioning(G, "Head", 90))
-    path = VideoPath(moving(G, "Head", 240), tracks_in_grid(Latent(ws), [[0], [1], [2], [3]]), columns=2)
+    heads = heads_of_seeds(G, [0, 1, 2, 3], conditioning_label(G, 90), 0.7, None)
+    path = VideoPath(moving(G, "Head", 240), tracks_in_grid(heads, [[0], [1], [2], [3]]), columns=2)
 
 A *track* is what one cell shows: styles on a closed smooth curve through *keyframes*, or of a single head. All cells
 share the camera.
@@ -17,15 +17,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from dnnlib.console import get_logger
-from training.generator import Generator
-from training.portraits.latents import Latent
-from training.portraits.seeds import z_of_seeds
+from training.portraits.heads import Head
 from training.portraits.splines import PeriodicSpline
 
 log = get_logger(__name__)
 
 MAX_CELLS = 400
-PUBLISHED_CUTS = (0, 2, 3, 4, 6, 8)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -105,49 +102,14 @@ class Grid:
         return order.reshape(-1, self.num_keyframes).tolist()
 
 
-@torch.no_grad()
-def styles_of_seeds(
-    G: Generator,
-    seeds: Sequence[int],
-    conditioning: Float[Tensor, "1 25"],
-    *,
-    truncation_psi: float = 1.0,
-    truncation_cutoff: int | None = None,
-) -> Float[Tensor, "seeds num_ws w_dim"]:
-    """Styles of seeds, all for one camera."""
-    device = next(G.parameters()).device
-    z, c = z_of_seeds(seeds, G.z_dim).to(device), conditioning.to(device)
-    return G.mapping(z, c.expand(len(z), -1), truncation_psi, truncation_cutoff)
-
-
-def tracks_in_grid(latent: Latent, cells: Sequence[Sequence[int]]) -> list[Track]:
+def tracks_in_grid(heads: Sequence[Head], cells: Sequence[Sequence[int]]) -> list[Track]:
     """A track for each cell, whose keyframes are heads by index."""
-    behind = latent.ws_background
-    return [
-        Track(PeriodicSpline(latent.ws[heads]), None if behind is None else PeriodicSpline(behind[heads]))
-        for heads in map(list, cells)
-    ]
+    return [_track([heads[i] for i in cell]) for cell in cells]
 
 
-def joined(latents: Sequence[Latent]) -> Latent:
-    """The heads of several files. If one has a background of its own, those of the others are said as well."""
-    ws = torch.cat([latent.ws for latent in latents])
-    if all(latent.ws_background is None for latent in latents):
-        return Latent(ws)
-    behind = [latent.ws if latent.ws_background is None else latent.ws_background for latent in latents]
-    return Latent(ws, ws_background=torch.cat(behind))
-
-
-def mixed_tracks(ws: Float[Tensor, "2 num_ws w_dim"], cuts: Sequence[int] | None) -> list[Track]:
-    """Styles of the first head up to each cut and of the second from there on; last, the first head alone."""
-    num_ws = ws.shape[1]
-    if cuts is None:
-        cuts = [cut for cut in PUBLISHED_CUTS if cut < num_ws]
-    wrong = [cut for cut in cuts if not 0 <= cut <= num_ws]
-    if wrong or not cuts:
-        raise ValueError(
-            f"This generator has {num_ws} styles: mix from 0 to {num_ws}, not {wrong[0] if wrong else ()}."
-        )
-    first, second = ws
-    crossed = [torch.cat([first[:cut], second[cut:]]) for cut in cuts]
-    return [Track(PeriodicSpline(styles[None])) for styles in (*crossed, first)]
+def _track(heads: list[Head]) -> Track:
+    ws = PeriodicSpline(torch.cat([head.ws for head in heads]))
+    if all(head.ws_background is None for head in heads):
+        return Track(ws)
+    behind = [head.ws if head.ws_background is None else head.ws_background for head in heads]
+    return Track(ws, PeriodicSpline(torch.cat(behind)))

@@ -2,7 +2,6 @@
 """Where the camera of a video stands, frame by frame, as labels: around the head, before the face, or from a file."""
 
 import io
-import math
 from pathlib import Path
 
 import numpy as np
@@ -11,36 +10,26 @@ from jaxtyping import Float
 from torch import Tensor
 
 from training.camera_checks import check_labels
-from training.camera_paths import camera_on_sphere, front_sway, full_turn, orbit_phases
-from training.cameras import LABEL_DIM, label_from_camera
+from training.camera_paths import front_sway, full_turn, orbit_phases
+from training.cameras import LABEL_DIM
 from training.data.labels import read_dataset_json
 from training.generator import Generator
+from training.portraits.views import Target, label_of_hv
 
 # The names are those of the published sets that the paths suit.
 MOTIONS = {"Head": full_turn, "FFHQ": front_sway, "Cats": front_sway}
 _FACE = (0.0, 0.0, 0.2)  # What published cameras look at before a face.
 
 
-def target_of(G: Generator, motion: str) -> tuple[float, float, float]:
+def target_of(G: Generator, motion: str) -> Target:
     """What cameras of this motion look at."""
     pivot = G.config.camera_pivot
     return _FACE if motion == "FFHQ" and pivot == (0.0, 0.0, 0.0) else pivot
 
 
-def conditioning(G: Generator, motion: str, h_deg: float) -> Float[Tensor, "1 25"]:
-    """The camera that styles are drawn for: level, at the horizontal angle h, which is 90 in front."""
-    h_rad = torch.tensor([math.radians(h_deg)], dtype=torch.float64)
-    camera = camera_on_sphere(
-        h_rad, torch.full_like(h_rad, math.pi / 2), radius=G.config.camera_radius, target=target_of(G, motion)
-    )
-    return label_from_camera(camera).float()
-
-
 def moving(G: Generator, motion: str, num_frames: int) -> Float[Tensor, "frames 25"]:
     """Labels along a path that closes without a seam."""
-    h_rad, v_rad = MOTIONS[motion](orbit_phases(num_frames))
-    camera = camera_on_sphere(h_rad, v_rad, radius=G.config.camera_radius, target=target_of(G, motion))
-    return label_from_camera(camera).float()
+    return label_of_hv(G, *MOTIONS[motion](orbit_phases(num_frames)), target_of(G, motion))
 
 
 def read_trajectory(path: str | Path) -> Float[Tensor, "frames 25"]:

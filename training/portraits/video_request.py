@@ -10,14 +10,16 @@ import torch
 
 from dnnlib.console import get_logger
 from dnnlib.video import Video, check_video
+from training import generator_checks
 from training.generator import Generator
 from training.portraits.backdrops import Backdrop, OfSeed, check_backdrop, ground_of
 from training.portraits.filming import Frame, frame_size, frames
+from training.portraits.heads import Head, heads_of_files, heads_of_mix, heads_of_seeds
 from training.portraits.kinds import check_kinds
-from training.portraits.latents import Latent, latent_for
-from training.portraits.paths import Grid, Track, VideoPath, joined, mixed_tracks, styles_of_seeds, tracks_in_grid
+from training.portraits.paths import Grid, VideoPath, tracks_in_grid
 from training.portraits.seeds import check_seeds
-from training.portraits.trajectories import conditioning, moving, read_trajectory
+from training.portraits.trajectories import moving, read_trajectory, target_of
+from training.portraits.views import conditioning_label
 
 log = get_logger(__name__)
 
@@ -30,29 +32,29 @@ FPS, GIF_FPS = 60, 30
 class VideoRequest:
     """The flags, by their names. None: not given."""
 
-    seeds: list[int] | None = None
-    latent: tuple[str, ...] = ()
-    mix: list[int] | None = None
-    mix_layers: list[int] | None = None
-    grid: tuple[int, int] = (1, 1)
-    num_keyframes: int | None = None
-    w_frames: int | None = None
-    shuffle_seed: int | None = None
-    interpolate: bool = True
-    cfg: str = "Head"
-    cameras: str | None = None
-    trunc: float | None = None
-    trunc_cutoff: int | None = None
-    pose_cond: float = 90.0
-    what: tuple[str, ...] = ("image",)
-    background: Backdrop | None = None
-    nrr: int | None = None
-    outdir: str = "out"
-    output: str | None = None
-    format: str = "mp4"
-    fps: float | None = None
-    bitrate: int | None = None
-    quality: int | None = None
+    seeds: list[int] | None
+    latent: tuple[str, ...]
+    mix: list[int] | None
+    mix_layers: list[int] | None
+    grid: tuple[int, int] | None
+    num_keyframes: int | None
+    w_frames: int | None
+    shuffle_seed: int | None
+    interpolate: bool
+    cfg: str
+    cameras: str | None
+    trunc: float | None
+    trunc_cutoff: int | None
+    pose_cond: float
+    what: tuple[str, ...]
+    background: Backdrop | None
+    nrr: int | None
+    outdir: str
+    output: str | None
+    format: str
+    fps: float | None
+    bitrate: int | None
+    quality: int | None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -69,47 +71,44 @@ def check_request(request: VideoRequest, network: str) -> None:
     given = [name for name in ("seeds", "latent", "mix") if getattr(request, name)]
     if len(given) > 1:
         raise ValueError(f"Heads come from one place: give --{given[0]} or --{given[1]}, not both.")
-    if request.cameras and request.w_frames:
-        raise ValueError("A file of --cameras has one for each frame: leave --w-frames out.")
     if request.mix is not None and len(request.mix) != 2:
         raise ValueError(f"Two seeds are mixed, such as --mix 521,329, not {len(request.mix)}.")
     if request.mix_layers is not None and request.mix is None:
         raise ValueError("--mix-layers says where the seeds of --mix change over: give --mix as well.")
+    if request.cameras and request.w_frames:
+        raise ValueError("A file of --cameras has one for each frame: leave --w-frames out.")
+    if not request.interpolate and (request.grid or request.num_keyframes):
+        raise ValueError("Without interpolation every head has a video of its own: leave --grid and keyframes out.")
     if request.cameras:
         read_trajectory(request.cameras)
     if not request.latent:
-        check_seeds(_seeds(request) if request.mix is None else request.mix)
+        check_seeds(request.mix or _seeds(request))
     if not request.latent and request.mix is None and request.interpolate:
-        Grid.of(request.grid, request.num_keyframes, len(_seeds(request)))
-    for file in _files(request, network).values():
-        check_video(file, _video(request, file, (2, 2)))
+        Grid.of(request.grid or (1, 1), request.num_keyframes, len(_seeds(request)))
+    generator_checks.truncation(_psi(request), request.trunc_cutoff)
+    file = _file(request, network, None if request.interpolate else "head")
+    check_video(file, _video(request, file, (2, 2)))
 
 
 def films(G: Generator, request: VideoRequest, network: str) -> list[Film]:
     """The videos. Most often one; a video for each head where there is to be no interpolation."""
     check_kinds(G, request.what)
     check_backdrop(G, request.background)
-    made = []
-    for name, file in _files(request, network).items():
-        tracks, columns = _tracks(G, request, name)
-        keys = max(len(track.ws.values) for track in tracks)
-        if request.cameras:
-            labels = read_trajectory(request.cameras)
-        else:
-            labels = moving(G, request.cfg, keys * (request.w_frames or W_FRAMES))
-        path = VideoPath(labels, tracks, columns)
-        video = _video(request, file, frame_size(G, path, request.what))
-        check_video(file, video)
-        made.append(Film(file, video, path))
-    return made
+    heads = _heads(G, request)
+    if not request.interpolate:
+        return [_film(G, request, _file(request, network, head.name), [head], Grid(1, 1, 1)) for head in heads]
+    # Mixed heads stand side by side, as published.
+    size = request.grid or ((len(heads), 1) if request.mix else (1, 1))
+    return [_film(G, request, _file(request, network, None), heads, Grid.of(size, request.num_keyframes, len(heads)))]
 
 
 def pictures(G: Generator, request: VideoRequest, film: Film) -> Iterator[Frame]:
     """The frames of a film."""
     backdrop = None
     if isinstance(request.background, OfSeed):
+        (other,) = _heads_of_seeds(G, request, [request.background.seed])
         with torch.no_grad():
-            backdrop = G.backdrop(_styles(G, request, [request.background.seed]), "const")
+            backdrop = G.backdrop(other.ws, "const")
     return frames(
         G,
         film.path,
@@ -122,56 +121,60 @@ def pictures(G: Generator, request: VideoRequest, film: Film) -> Iterator[Frame]
 
 
 # ----------------------------------------------------------------------------------------------------------------------
+# Heads.
 
 
 def _seeds(request: VideoRequest) -> list[int]:
     return [0] if request.seeds is None else request.seeds
 
 
-def _styles(G: Generator, request: VideoRequest, seeds: list[int]) -> torch.Tensor:
-    return styles_of_seeds(
-        G,
-        seeds,
-        conditioning(G, request.cfg, request.pose_cond),
-        truncation_psi=TRUNC if request.trunc is None else request.trunc,
-        truncation_cutoff=request.trunc_cutoff,
-    )
+def _psi(request: VideoRequest) -> float:
+    return TRUNC if request.trunc is None else request.trunc
 
 
-def _tracks(G: Generator, request: VideoRequest, head: int | None) -> tuple[list[Track], int]:
-    """Tracks of a film, and the columns of its grid. `head`: of this one alone."""
+def _heads(G: Generator, request: VideoRequest) -> list[Head]:
     if request.mix is not None:
-        tracks = mixed_tracks(_styles(G, request, request.mix), request.mix_layers)
-        return tracks, len(tracks)
-    if request.latent:
-        if request.trunc is not None:
-            log.info("styles of --latent are taken as they are: --trunc does nothing")
-        latent = joined([latent_for(G, file) for file in request.latent])
+        return heads_of_mix(*_heads_of_seeds(G, request, request.mix), request.mix_layers)
+    if not request.latent:
+        return _heads_of_seeds(G, request, _seeds(request))
+    if request.trunc is not None:
+        log.info("styles of --latent are taken as they are: --trunc does nothing")
+    return heads_of_files(G, request.latent)
+
+
+def _heads_of_seeds(G: Generator, request: VideoRequest, seeds: list[int]) -> list[Head]:
+    conditioning = conditioning_label(G, request.pose_cond, target_of(G, request.cfg))
+    return heads_of_seeds(G, seeds, conditioning, _psi(request), request.trunc_cutoff)
+
+
+# ----------------------------------------------------------------------------------------------------------------------
+# Files.
+
+
+def _film(G: Generator, request: VideoRequest, file: Path, heads: list[Head], grid: Grid) -> Film:
+    if request.cameras:
+        labels = read_trajectory(request.cameras)
     else:
-        latent = Latent(_styles(G, request, _seeds(request)))
-    if head is not None:
-        return tracks_in_grid(latent, [[head]]), 1
-    grid = Grid.of(request.grid, request.num_keyframes, len(latent.ws))
-    return tracks_in_grid(latent, grid.heads(len(latent.ws), request.shuffle_seed)), grid.columns
+        labels = moving(G, request.cfg, grid.num_keyframes * (request.w_frames or W_FRAMES))
+    tracks = tracks_in_grid(heads, grid.heads(len(heads), request.shuffle_seed))
+    path = VideoPath(labels, tracks, grid.columns)
+    video = _video(request, file, frame_size(G, path, request.what))
+    check_video(file, video)
+    return Film(file, video, path)
 
 
-def _files(request: VideoRequest, network: str) -> dict[int | None, Path]:
-    """The files to make, by the index of the head that they show, or None: all."""
-    suffix = FORMATS[request.format]
+def _file(request: VideoRequest, network: str, head: str | None) -> Path:
+    """The file to make of all heads, or of one."""
     if request.output is not None:
-        whole = Path(request.outdir, request.output) if request.outdir else Path(request.output)
+        whole = Path(request.outdir, request.output)
     else:
         parts = [_safe(network), f"{request.pose_cond:g}"]
         if request.mix is not None:
             parts.append("mix" + "-".join(map(str, request.mix)))
         parts += [_safe(file) for file in request.latent]
         parts += [kind for kind in request.what if request.what != ("image",)]
-        whole = Path(request.outdir, "_".join(parts) + suffix)
-    if request.interpolate or request.mix is not None:
-        return {None: whole}
-    folder, suffix = whole.with_suffix(""), whole.suffix
-    names = [_safe(file) for file in request.latent] or [f"seed{seed:04}" for seed in _seeds(request)]
-    return {head: folder / f"{name}{suffix}" for head, name in enumerate(names)}
+        whole = Path(request.outdir, "_".join(parts) + FORMATS[request.format])
+    return whole if head is None else whole.with_suffix("") / f"{head}{whole.suffix}"
 
 
 def _safe(source: str) -> str:

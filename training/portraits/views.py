@@ -22,6 +22,8 @@ STRIP_YAWS_DEG = (0.0, -45.0, -90.0, -135.0, -180.0)
 STRIP_PITCH_DEG = math.degrees(math.asin(0.4 / math.pi))  # v = pi / 2 - 0.2.
 PUBLISHED_FOV_DEG = 18.837  # How published commands call the focal length of the labels, 4.2647.
 
+Target = tuple[float, float, float]  # What a camera looks at, in the world.
+
 
 class View(NamedTuple):
     """From where a head is seen."""
@@ -58,13 +60,14 @@ def views_of(yaws_deg: Sequence[float], pitches_deg: Sequence[float]) -> list[Vi
 def label_of_views(G: Generator, views: Sequence[View], fov_deg: float) -> Float[Tensor, "views 25"]:
     """Cameras as far away as those that the generator was trained with, and aimed as they were."""
     yaw_deg, pitch_deg = torch.tensor(views, dtype=torch.float64).unbind(1)
-    return _labels(G, *hv_from_angles(yaw_deg.deg2rad(), pitch_deg.deg2rad()), focal_of(fov_deg))
+    h_rad, v_rad = hv_from_angles(yaw_deg.deg2rad(), pitch_deg.deg2rad())
+    return label_of_hv(G, h_rad, v_rad, G.config.camera_pivot, focal_of(fov_deg))
 
 
-def conditioning_label(G: Generator, h_deg: float) -> Float[Tensor, "1 25"]:
+def conditioning_label(G: Generator, h_deg: float, target: Target | None = None) -> Float[Tensor, "1 25"]:
     """The camera that styles are drawn for: level, at the horizontal angle h, which is 90 in front."""
     h_rad = torch.tensor([math.radians(h_deg)], dtype=torch.float64)
-    return _labels(G, h_rad, torch.full_like(h_rad, math.pi / 2), HEAD_FOCAL)
+    return label_of_hv(G, h_rad, torch.full_like(h_rad, math.pi / 2), target or G.config.camera_pivot)
 
 
 def focal_of(fov_deg: float) -> float:
@@ -72,6 +75,13 @@ def focal_of(fov_deg: float) -> float:
     return HEAD_FOCAL if fov_deg == PUBLISHED_FOV_DEG else focal_from_fov(fov_deg)
 
 
-def _labels(G: Generator, h_rad: Tensor, v_rad: Tensor, focal: float) -> Float[Tensor, "views 25"]:
-    radius, target = G.config.camera_radius, G.config.camera_pivot
-    return label_from_camera(camera_on_sphere(h_rad, v_rad, radius=radius, focal=focal, target=target)).float()
+def label_of_hv(
+    G: Generator,
+    h_rad: Float[Tensor, " views"],
+    v_rad: Float[Tensor, " views"],
+    target: Target,
+    focal: float = HEAD_FOCAL,
+) -> Float[Tensor, "views 25"]:
+    """Cameras at (h, v), as far away as those that the generator was trained with."""
+    camera = camera_on_sphere(h_rad, v_rad, radius=G.config.camera_radius, focal=focal, target=target)
+    return label_from_camera(camera).float()
