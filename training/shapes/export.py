@@ -112,6 +112,11 @@ def head_mesh(ask: Densities, grid: Grid, level: float) -> tuple[Mesh, int]:
             f"No density of this head is above the level {level:g}, so there is no surface. Choose a lower level, or "
             "none: then it follows from the pictures."
         )
+    if crossed.is_only_wall():
+        raise ValueError(
+            f"Every density of this head is above the level {level:g}: the surface would be that of the whole box. "
+            "Choose a higher level, or none: then it follows from the pictures."
+        )
     return largest_part(surface(crossed))
 
 

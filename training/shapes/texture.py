@@ -2,7 +2,7 @@
 """A texture for a mesh, out of the looks that were taken of it.
 
 The texture is a sheet of *tiles*, one for each look, and a triangle gets the tile of the look that sees it most
-squarely; where its corners are in the picture is where they are in the tile. What is painted there is not that picture
+clearly; where its corners are in the picture is where they are in the tile. What is painted there is not that picture
 but the blend of all, which depends on the point alone: so two triangles that meet on a seam of the texture meet in one
 colour. Triangles that no look sees have colours at their vertices instead. Nothing is unfolded: every picture is the
 map of its own part, at its own sharpness.
@@ -49,8 +49,10 @@ def _assign(mesh: Mesh, looks: Sequence[Look]) -> tuple[np.ndarray, np.ndarray]:
     """For each triangle the best look of those that see all its corners, and whether there is one."""
     best, score = np.zeros(len(mesh.triangles), dtype=np.int64), np.zeros(len(mesh.triangles))
     for number, look in enumerate(looks):
-        squarely = sight(look, mesh.vertices, mesh.normals, look.seen)
-        mine = look.trust * squarely[mesh.triangles].min(axis=1)
+        found, clarity, _ = sight(look, mesh.vertices, mesh.normals)
+        of_vertices = np.zeros(len(mesh.vertices))
+        of_vertices[found] = clarity
+        mine = look.trust * of_vertices[mesh.triangles].min(axis=1)
         better = mine > score
         best[better], score[better] = number, mine[better]
     return best, score > 0
