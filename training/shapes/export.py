@@ -99,9 +99,7 @@ def export_shape(
             assert mesh.colours is not None
             surfaces, texture = textured(mesh, looks, mesh.colours)
             write_glb(file, surfaces, texture, comment=_ABOUT)
-    return ShapeReport(
-        path, resolution, level, ask.num_asked, len(mesh.vertices), len(mesh.triangles), num_parts
-    )
+    return ShapeReport(path, resolution, level, ask.num_asked, len(mesh.vertices), len(mesh.triangles), num_parts)
 
 
 def head_mesh(ask: Densities, grid: Grid, level: float) -> tuple[Mesh, int]:

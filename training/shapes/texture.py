@@ -35,7 +35,7 @@ def textured(mesh: Mesh, looks: Sequence[Look], colours: np.ndarray) -> tuple[li
         sheet[row * size : (row + 1) * size, column * size : (column + 1) * size] = _tile(mesh, looks, look)
         mine = mesh.triangles[is_seen & (best == number)]
         corners.append(mine + number * len(mesh.vertices))  # A vertex of two tiles is two vertices of the file.
-        uv.append((look.seen.uv.clip(0, 1) + (column, row)) / (columns, rows))
+        uv.append((look.seen.uv.clip(0, 1) + np.array([column, row])) / (columns, rows))
     used, triangles = np.unique(np.concatenate(corners), return_inverse=True)
     tile, vertex = np.divmod(used, len(mesh.vertices))
     seen = Surface(mesh.vertices[vertex], mesh.normals[vertex], triangles.reshape(-1, 3), np.stack(uv)[tile, vertex])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from tests.training.small import CONFIG, small_generator
 from training.camera_paths import camera_on_sphere
@@ -85,24 +85,34 @@ def scene(
         num_ws=other.num_ws,
         warp=IdentityWarp(),
         renderer=ImportanceMarcher(
-            near=2.25, far=3.3, num_coarse=48, num_fine=48, bins="exact", spacing="depth", empty=0.0,
+            near=2.25,
+            far=3.3,
+            num_coarse=48,
+            num_fine=48,
+            bins="exact",
+            spacing="depth",
+            empty=0.0,
             memory_budget=1 << 28,
-        ),  # fmt: skip
+        ),
         post=PlainPost(),
         adaptation=None,
     )
-    G.register_buffer("place", nn.Parameter(torch.zeros(1)).data)
     return G.eval(), seat(G, torch.zeros(1, other.num_ws, other.w_dim))
 
 
-def head_scene(number: int, steepness: float = 20000.0, size: int = 128) -> tuple[Generator, Sitter, HeadField]:
-    """A procedural head, as a trained generator would have it: raw densities from -10 to 300."""
+def head_scene(
+    number: int, steepness: float = 20000.0, size: int = 128, colour: Colour | None = None
+) -> tuple[Generator, Sitter, HeadField]:
+    """A procedural head, as a trained generator would have it: raw densities from -10 to 300.
+
+    Its own paint takes long; any `colour` does where only the shape matters.
+    """
     head = HeadField(person(5, number))
 
     def density(points: Tensor) -> Tensor:
         return (SURFACE - steepness * head.distance(points)).clamp(-10, 300)
 
-    G, sitter = scene(density, head.colour, crop=0.4, size=size)
+    G, sitter = scene(density, colour or head.colour, crop=0.4, size=size)
     return G, sitter, head
 
 
