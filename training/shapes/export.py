@@ -99,9 +99,7 @@ def export_shape(
             assert mesh.colours is not None
             surfaces, texture = textured(mesh, looks, mesh.colours)
             write_glb(file, surfaces, texture, comment=_ABOUT)
-    return ShapeReport(
-        path, resolution, level, ask.num_asked, len(mesh.vertices), len(mesh.triangles), num_parts
-    )
+    return ShapeReport(path, resolution, level, ask.num_asked, len(mesh.vertices), len(mesh.triangles), num_parts)
 
 
 def head_mesh(ask: Densities, grid: Grid, level: float) -> tuple[Mesh, int]:
@@ -111,6 +109,11 @@ def head_mesh(ask: Densities, grid: Grid, level: float) -> tuple[Mesh, int]:
         raise ValueError(
             f"No density of this head is above the level {level:g}, so there is no surface. Choose a lower level, or "
             "none: then it follows from the pictures."
+        )
+    if crossed.is_only_wall():
+        raise ValueError(
+            f"Every density of this head is above the level {level:g}: the surface would be that of the whole box. "
+            "Choose a higher level, or none: then it follows from the pictures."
         )
     return largest_part(surface(crossed))
 
