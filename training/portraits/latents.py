@@ -87,7 +87,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _array(data: bytes) -> np.ndarray:
-    return np.lib.format.read_array(io.BytesIO(data))  # Reads no pickles unless it is told to.
+    return np.lib.format.read_array(io.BytesIO(data))  # Which refuses pickles.
 
 
 def _floats(
