@@ -36,9 +36,11 @@ def seat(G: Generator, ws: Float[Tensor, "heads num_ws w_dim"]) -> Sitter:
     return sitter
 
 
-def seat_each(G: Generator, ws: Float[Tensor, "heads num_ws w_dim"], *, together: int = TOGETHER) -> Iterator[Sitter]:
-    """Each head in turn; the work that its views share is done for `together` heads at once."""
-    for some in ws.split(together):
+def seat_each(
+    G: Generator, ws: Float[Tensor, "heads num_ws w_dim"], *, together: int | None = None
+) -> Iterator[Sitter]:
+    """Each head in turn; the work that its views share is done for `together` heads at once (None: as is fastest)."""
+    for some in ws.split(together or views_at_once(G)):
         with torch.no_grad():
             planes, backdrops = G.planes(some, "const"), G.backdrop(some, "const")
         for i in range(len(some)):
@@ -47,7 +49,7 @@ def seat_each(G: Generator, ws: Float[Tensor, "heads num_ws w_dim"], *, together
 
 
 def views_at_once(G: Generator) -> int:
-    """How many views of this size are rendered fastest."""
+    """How many views of this size are rendered fastest, and heads prepared."""
     if not next(G.parameters()).is_cpu:
         return TOGETHER
     return max(1, min(TOGETHER, _CACHED_SIDE**2 // G.img_resolution**2))

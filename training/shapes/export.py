@@ -81,12 +81,12 @@ def export_shape(
         raise ValueError(f"{path}: there is no folder {path.parent}; make it, or choose another.")
     if level is not None and not np.isfinite(level):
         raise ValueError(f"A level is a raw density, a number, not {level}.")
-    with progress(None, "density", unit="point") as bar:
-        ask = Densities(G.field, sitter.planes, bar)
-        level = choose_level(G, sitter, ask) if level is None else level
-        if kind == "mrc":
-            _write_volume(ask, grid, level, path)
-            return ShapeReport(path, resolution, level, ask.num_asked, 0, 0, 0)
+    ask = Densities(G.field, sitter.planes)
+    level = choose_level(G, sitter, ask) if level is None else level
+    if kind == "mrc":
+        _write_volume(ask, grid, level, path)
+        return ShapeReport(path, resolution, level, ask.num_asked, 0, 0, 0)
+    with progress(None, "surface", unit="point") as ask.bar:
         mesh, num_parts = head_mesh(ask, grid, level)
     looks = take_looks(G, sitter, mesh)
     mesh = painted(mesh, looks, grid.voxel_size)
@@ -136,7 +136,7 @@ def _write_volume(ask: Densities, grid: Grid, level: float, path: Path) -> None:
 def _sections(ask: Densities, grid: Grid) -> Iterator[np.ndarray]:
     """Densities at each z, [y, x]."""
     samples = np.arange(1, grid.resolution + 1)
-    for z in samples:
+    for z in progress(samples, "volume", unit="slice"):
         y, x = np.meshgrid(samples, samples, indexing="ij")
         values = ask(grid.positions(np.stack([x, y, np.full_like(x, z)], axis=-1).reshape(-1, 3)))
         yield np.where(np.isfinite(values), values, _NOTHING_THERE).reshape(y.shape)

@@ -19,11 +19,12 @@ from training.camera_paths import camera_on_sphere
 from training.cameras import HEAD_FOCAL, hv_from_angles, label_from_camera
 from training.generator import Generator
 from training.portraits.sitter import TOGETHER, Sitter, photograph
-from training.shapes.raster import Drawn, Projected, draw, project_points
+from training.shapes.raster import Drawn, draw, project_points
 from training.types import Camera
 
 _SHARPNESS = 6  # Power of the cosine between normal and viewing direction.
 _LEAST_COSINE = 0.15
+_FRAME = 0.08  # Towards the edge of a picture, from this share of its width on, it counts less and less.
 
 
 class Ring(NamedTuple):
@@ -50,7 +51,6 @@ class Look(NamedTuple):
     trust: float
     picture: np.ndarray  # [size, size, 3] uint8, sRGB
     opacity: np.ndarray  # [raw size, raw size, 1] in [0, 1]
-    seen: Projected
     drawn: Drawn
     clear_z: np.ndarray  # [size, size]: the nearest depth around a pixel, -inf where nothing is beside it.
     pixel: float  # World units across, at the middle of the head.
@@ -66,10 +66,9 @@ def take_looks(G: Generator, sitter: Sitter, mesh: Mesh) -> list[Look]:
         pictures = _pictures(G, sitter, labels)
         for (ring, _), camera, (picture, opacity) in zip(places, cameras, pictures, strict=True):
             size = len(picture)
-            seen = project_points(camera, mesh.vertices)
-            drawn = draw(seen, mesh.triangles, size)
+            drawn = draw(project_points(camera, mesh.vertices), mesh.triangles, size)
             pixel = G.config.camera_radius / ring.focal / size
-            looks.append(Look(camera, ring.trust, picture, opacity, seen, drawn, _clear(drawn.z), pixel))
+            looks.append(Look(camera, ring.trust, picture, opacity, drawn, _clear(drawn.z), pixel))
             bar.advance()
     return looks
 
@@ -90,8 +89,9 @@ def blend(looks: Sequence[Look], points: np.ndarray, normals: np.ndarray) -> tup
 def sight(look: Look, points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Which points a look sees, how clearly, and where in the picture.
 
-    Clarity is the cosine between normal and viewing direction, times the opacity: where that is less than 1, the
-    backdrop shines through. Hidden points, those outside of the picture and those beside an edge are not seen.
+    Clarity is the cosine between normal and viewing direction, times the opacity, since the backdrop shines through
+    where that is less than 1, and it fades towards the edge of the picture. Hidden points, those outside of the picture
+    and those beside an edge of the surface are not seen.
     """
     towards = look.camera.position.numpy() - points
     cosine = (towards * normals).sum(-1) / np.linalg.norm(towards, axis=-1)
@@ -102,7 +102,9 @@ def sight(look: Look, points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarr
     hidden_by_less = look.clear_z[y, x] + 8 * look.pixel  # A slope of 80 degrees, from a pixel to the next.
     is_seen = (z < hidden_by_less) & ((uv > 0) & (uv < 1)).all(-1)
     found, uv = found[is_seen], uv[is_seen]
-    return found, cosine[found] * _bilinear(look.opacity, uv)[:, 0], uv
+    from_edge = np.minimum(uv, 1 - uv).min(axis=-1)
+    clarity = cosine[found] * _bilinear(look.opacity, uv)[:, 0] * (from_edge / _FRAME).clip(max=1)
+    return found, clarity, uv
 
 
 def _camera(G: Generator, ring: Ring, azimuth_rad: float) -> Camera:

@@ -18,6 +18,7 @@ from dnnlib.progress import progress
 from dnnlib.shape_files.glb import Surface
 from dnnlib.shape_files.mesh import Mesh
 from training.shapes.looks import Look, blend, sight
+from training.shapes.raster import project_points
 from training.shapes.spread import spread
 
 _JPEG_QUALITY = 95
@@ -35,10 +36,11 @@ def textured(mesh: Mesh, looks: Sequence[Look], colours: np.ndarray) -> tuple[li
         sheet[row * size : (row + 1) * size, column * size : (column + 1) * size] = _tile(mesh, looks, look)
         mine = mesh.triangles[is_seen & (best == number)]
         corners.append(mine + number * len(mesh.vertices))  # A vertex of two tiles is two vertices of the file.
-        uv.append((look.seen.uv.clip(0, 1) + np.array([column, row])) / (columns, rows))
+        used = np.unique(mine)
+        uv.append((project_points(look.camera, mesh.vertices[used]).uv + np.array([column, row])) / (columns, rows))
     used, triangles = np.unique(np.concatenate(corners), return_inverse=True)
-    tile, vertex = np.divmod(used, len(mesh.vertices))
-    seen = Surface(mesh.vertices[vertex], mesh.normals[vertex], triangles.reshape(-1, 3), np.stack(uv)[tile, vertex])
+    vertex = used % len(mesh.vertices)
+    seen = Surface(mesh.vertices[vertex], mesh.normals[vertex], triangles.reshape(-1, 3), np.concatenate(uv))
     rest = mesh.part(np.flatnonzero(~is_seen))
     vertex = np.unique(mesh.triangles[~is_seen])
     unseen = Surface(rest.vertices, rest.normals, rest.triangles, colours=colours[vertex])
