@@ -9,7 +9,7 @@ All are in world units, +y up, the face towards +z.
 """
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,7 @@ class ShapeReport:
     path: Path
     resolution: int
     level: float  # Raw density of the surface.
-    num_asked: int  # Points that the field was asked for.
+    num_asked: int  # Points that the field was asked for until this file was written, pictures aside.
     num_vertices: int  # 0 for a volume.
     num_triangles: int
     num_parts: int  # Connected surfaces that were found; the largest is in the file.
@@ -75,31 +75,44 @@ def export_shape(
     level: float | None = None,  # Raw density; None: where pictures show the surface.
 ) -> ShapeReport:
     """Writes the shape of a head."""
-    path, kind = Path(path), shape_format(path)
+    return export_shapes(G, sitter, [path], resolution=resolution, level=level)[0]
+
+
+def export_shapes(
+    G: Generator,
+    sitter: Sitter,
+    paths: Sequence[str | Path],
+    *,
+    resolution: int = DEFAULT_RESOLUTION,
+    level: float | None = None,
+) -> list[ShapeReport]:
+    """Writes the shape of a head to several files. Level, surface and colours are found once for all."""
+    kinds = [shape_format(path) for path in paths]
     grid = Grid(check_resolution(resolution), G.field.box_size)
-    if not path.parent.is_dir():
-        raise ValueError(f"{path}: there is no folder {path.parent}; make it, or choose another.")
+    for path in paths:
+        if not Path(path).parent.is_dir():
+            raise ValueError(f"{path}: there is no folder {Path(path).parent}; make it, or choose another.")
     if level is not None and not np.isfinite(level):
         raise ValueError(f"A level is a raw density, a number, not {level}.")
     ask = Densities(G.field, sitter.planes)
     level = choose_level(G, sitter, ask) if level is None else level
-    if kind == "mrc":
-        _write_volume(ask, grid, level, path)
-        return ShapeReport(path, resolution, level, ask.num_asked, 0, 0, 0)
-    with progress(None, "surface", unit="point") as ask.bar:
-        mesh, num_parts = head_mesh(ask, grid, level)
-    looks = take_looks(G, sitter, mesh)
-    mesh = painted(mesh, looks, grid.voxel_size)
-    with atomic_write(path) as file:
-        if kind == "ply":
-            write_ply(file, mesh, _ABOUT)
-        elif kind == "obj":
-            write_obj(file, mesh, _ABOUT)
-        else:
-            assert mesh.colours is not None
-            surfaces, texture = textured(mesh, looks, mesh.colours)
-            write_glb(file, surfaces, texture, comment=_ABOUT)
-    return ShapeReport(path, resolution, level, ask.num_asked, len(mesh.vertices), len(mesh.triangles), num_parts)
+    reports = []
+    mesh, looks, num_parts = None, [], 0
+    for path, kind in zip(map(Path, paths), kinds, strict=True):
+        if kind == "mrc":
+            _write_volume(ask, grid, level, path)
+            reports.append(ShapeReport(path, resolution, level, ask.num_asked, 0, 0, 0))
+            continue
+        if mesh is None:
+            with progress(None, "surface", unit="point") as ask.bar:
+                mesh, num_parts = head_mesh(ask, grid, level)
+            ask.bar = None
+            looks = take_looks(G, sitter, mesh)
+            mesh = painted(mesh, looks, grid.voxel_size)
+        _write_mesh(mesh, looks, path, kind)
+        sizes = len(mesh.vertices), len(mesh.triangles)
+        reports.append(ShapeReport(path, resolution, level, ask.num_asked, *sizes, num_parts))
+    return reports
 
 
 def head_mesh(ask: Densities, grid: Grid, level: float) -> tuple[Mesh, int]:
@@ -123,6 +136,17 @@ def painted(mesh: Mesh, looks: list[Look], spacing: float) -> Mesh:
     colours, is_known = blend(looks, mesh.vertices, mesh.normals)
     colours = spread(mesh.vertices, colours, is_known, spacing)
     return dataclasses.replace(mesh, colours=np.rint(colours).clip(0, 255).astype(np.uint8))
+
+
+def _write_mesh(mesh: Mesh, looks: list[Look], path: Path, kind: str) -> None:
+    with atomic_write(path) as file:
+        if kind == "ply":
+            write_ply(file, mesh, _ABOUT)
+        elif kind == "obj":
+            write_obj(file, mesh, _ABOUT)
+        else:
+            surfaces, texture = textured(mesh, looks)
+            write_glb(file, surfaces, texture, comment=_ABOUT)
 
 
 def _write_volume(ask: Densities, grid: Grid, level: float, path: Path) -> None:

@@ -38,9 +38,9 @@ class Ring(NamedTuple):
 
 RINGS = (  # 16 views: a square sheet.
     Ring(0.0, 8, HEAD_FOCAL, 1.0),
-    Ring(25.0, 3, HEAD_FOCAL, 0.5),
+    Ring(25.0, 2, HEAD_FOCAL, 0.5),
     Ring(-20.0, 2, HEAD_FOCAL, 0.5),
-    Ring(0.0, 3, 0.55 * HEAD_FOCAL, 1e-4),
+    Ring(0.0, 4, 0.55 * HEAD_FOCAL, 1e-4),
 )
 
 
@@ -100,9 +100,10 @@ def sight(look: Look, points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarr
     size = len(look.picture)
     x, y = np.floor(uv * size).astype(np.int64).clip(0, size - 1).T
     hidden_by_less = look.clear_z[y, x] + 8 * look.pixel  # A slope of 80 degrees, from a pixel to the next.
-    is_seen = (z < hidden_by_less) & ((uv > 0) & (uv < 1)).all(-1)
-    found, uv = found[is_seen], uv[is_seen]
-    from_edge = np.minimum(uv, 1 - uv).min(axis=-1)
+    # Two pixels at the edge are left to the smaller versions of a texture, in which neighbouring tiles mix.
+    from_edge = np.minimum(uv, 1 - uv).min(axis=-1) - 2 / size
+    is_seen = (z < hidden_by_less) & (from_edge > 0)
+    found, uv, from_edge = found[is_seen], uv[is_seen], from_edge[is_seen]
     clarity = cosine[found] * _bilinear(look.opacity, uv)[:, 0] * (from_edge / _FRAME).clip(max=1)
     return found, clarity, uv
 

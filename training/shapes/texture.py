@@ -24,8 +24,8 @@ from training.shapes.spread import spread
 _JPEG_QUALITY = 95
 
 
-def textured(mesh: Mesh, looks: Sequence[Look], colours: np.ndarray) -> tuple[list[Surface], bytes]:
-    """Surfaces of a mesh whose vertices have `colours`, and the texture of the first as a JPEG file."""
+def textured(mesh: Mesh, looks: Sequence[Look]) -> tuple[list[Surface], bytes]:
+    """The part of a mesh that looks see and the part that none does, and the texture of the first as a JPEG file."""
     best, is_seen = _assign(mesh, looks)
     size, columns = len(looks[0].picture), _columns(len(looks))
     rows = -(-len(looks) // columns)
@@ -42,8 +42,7 @@ def textured(mesh: Mesh, looks: Sequence[Look], colours: np.ndarray) -> tuple[li
     vertex = used % len(mesh.vertices)
     seen = Surface(mesh.vertices[vertex], mesh.normals[vertex], triangles.reshape(-1, 3), np.concatenate(uv))
     rest = mesh.part(np.flatnonzero(~is_seen))
-    vertex = np.unique(mesh.triangles[~is_seen])
-    unseen = Surface(rest.vertices, rest.normals, rest.triangles, colours=colours[vertex])
+    unseen = Surface(rest.vertices, rest.normals, rest.triangles, colours=rest.colours)
     return [seen, unseen], _jpeg(sheet)
 
 

@@ -8,8 +8,9 @@ import torch
 from tests.training.shapes.meshes import euler_number, is_closed_manifold
 from tests.training.shapes.scenes import SURFACE, head_scene, position_colour, scene
 from training.shapes.densities import Densities
-from training.shapes.export import SHAPE_FORMATS, export_shape, head_mesh, shape_format
+from training.shapes.export import SHAPE_FORMATS, export_shape, export_shapes, head_mesh, shape_format
 from training.shapes.grid import Grid
+from training.shapes.looks import take_looks
 
 
 def egg(points):
@@ -25,12 +26,11 @@ def colour_error(vertices, colours):
     return np.abs(colours / 255 - (vertices + 0.5)).max(axis=1)
 
 
-@pytest.mark.parametrize("kind", ["ply", "obj"])
-def test_a_mesh_in_a_file_is_closed_in_world_units_and_coloured(tmp_path, kind):
+def test_a_mesh_in_a_file_is_closed_in_world_units_and_coloured(tmp_path):
     trimesh = pytest.importorskip("trimesh")
     G, sitter = scene(egg, size=32)
-    report = export_shape(G, sitter, tmp_path / f"egg.{kind}", resolution=64)
-    body = trimesh.load(tmp_path / f"egg.{kind}", process=False)
+    report = export_shape(G, sitter, tmp_path / "egg.ply", resolution=64)
+    body = trimesh.load(tmp_path / "egg.ply", process=False)
     vertices = np.asarray(body.vertices)
     assert body.is_watertight
     assert body.euler_number == 2
@@ -127,3 +127,19 @@ def test_colours_are_not_those_of_the_wall_behind(tmp_path):
     export_shape(G, sitter, tmp_path / "a.ply", resolution=64)
     colours = np.asarray(trimesh.load(tmp_path / "a.ply", process=False).visual.vertex_colors)[:, :3]
     assert colours.max() < 0.4 * 255
+
+
+def test_several_files_of_a_head_are_those_that_are_made_apart(tmp_path, monkeypatch):
+    G, sitter = scene(egg, size=16)
+    names = [f"egg.{kind}" for kind in SHAPE_FORMATS]
+    for folder in ("together", "apart"):
+        (tmp_path / folder).mkdir()
+    looked = []
+    monkeypatch.setattr("training.shapes.export.take_looks", lambda *args: looked.append(1) or take_looks(*args))
+    reports = export_shapes(G, sitter, [tmp_path / "together" / name for name in names], resolution=20)
+    assert looked == [1]
+    for name in names:
+        export_shape(G, sitter, tmp_path / "apart" / name, resolution=20)
+        assert (tmp_path / "together" / name).read_bytes() == (tmp_path / "apart" / name).read_bytes()
+    assert [report.path.name for report in reports] == names
+    assert len({report.level for report in reports}) == 1
