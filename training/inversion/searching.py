@@ -21,6 +21,10 @@ from training.inversion.targets import Targets, views_of_step
 from training.portraits.latents import Latent
 
 
+# Turns and shifts explain a picture alike. A shift by a tenth of the box costs as much as 0.03 of squared error.
+_SHIFT_PULL = 3.0
+
+
 @final
 class Search(Stage):
     """The generator stays as it is; its parameters need no gradients."""
@@ -58,6 +62,8 @@ class Search(Stage):
         pictures = render(self._G, latent, targets.heads, latent.labels[views])
         loss = unlikeness(pictures, targets, self._likeness)
         pull = self._settings.pull * (latent.ws - self._mean.w).square().mean()
+        if "shift" in self.module:
+            pull = pull + _SHIFT_PULL * self.module["shift"].square().sum(1).mean()
         head, background = (
             [x for name, x in self.module.items() if (name == "background") is ours] for ours in (False, True)
         )
