@@ -23,23 +23,34 @@ def atomic_write(path: str | Path, sync: bool = True) -> Iterator[BinaryIO]:
     `sync=False` leaves it to the operating system when the bytes reach the disk: right for thousands of small files,
     which another process still never sees half written.
     """
+    with atomic_path(path, sync) as temporary, open(temporary, "xb") as file:
+        # Mode "x" of open() creates with 0666 less the umask; the tempfile module would create with 0600.
+        yield file
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | Path, sync: bool = True) -> Iterator[Path]:
+    """The same for libraries that want a name: a file that the block makes there appears as `path` when it ends."""
     target = Path(os.path.realpath(path))  # A link stays a link; what it points to is replaced.
     if target.is_dir():
         raise IsADirectoryError(f"{path} is a folder; a file was to be written there")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"cannot write {path}: there is no folder {target.parent}")
-    # A cut name keeps within the file system's limit on the length of names.
-    temporary = target.parent / f".{target.name[:40]}.{secrets.token_hex(8)}.tmp"
-    # Mode "x" of open() creates with 0666 less the umask; the tempfile module would create with 0600.
+    temporary = unfinished(target)
     with _removed_on_error(temporary):
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            if sync:
+        yield temporary
+        if sync:
+            with open(temporary, "rb+") as file:
                 os.fsync(file.fileno())
         os.replace(temporary, target)
     if sync:
         _sync_folder(target.parent)
+
+
+def unfinished(target: Path) -> Path:
+    """A name beside `target` for what will become it; `is_unfinished` knows such names."""
+    # A cut name keeps within the file system's limit on the length of names.
+    return target.parent / f".{target.name[:40]}.{secrets.token_hex(8)}.tmp"
 
 
 def atomic_write_bytes(path: str | Path, data: bytes, sync: bool = True) -> None:

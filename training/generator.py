@@ -11,7 +11,7 @@ them by name, beside the styles. It knows none of its slots in particular; build
 In eval mode a picture is a function of its inputs alone. Nothing is kept between calls.
 """
 
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import torch
 from jaxtyping import Float, Int64
@@ -29,7 +29,7 @@ from training.networks.noise import AbstractNoise, ConstantNoise, FreshNoise, No
 from training.post import AbstractPost
 from training.rendering.base import AbstractRenderer, Rays, Scene
 from training.rendering.draws import AbstractDraws, Drawn, MidCell
-from training.types import Rendering
+from training.types import Codes, Rendering
 from training.warps.base import AbstractWarp
 
 
@@ -45,6 +45,16 @@ class Randomness:
     def fresh(ws: Tensor) -> "Randomness":
         """From PyTorch's own generator, for callers who count no images."""
         return Randomness(int(torch.randint(2**62, ()).item()), "fresh", torch.arange(len(ws), device=ws.device))
+
+
+class Exposure(NamedTuple):
+    """What rays of pictures have met: a negative, which `Generator.develop` makes pictures of, before any backdrop."""
+
+    features: Float[Tensor, "batch features size size"]
+    depth: Float[Tensor, "batch 1 size size"]  # Along the rays.
+    opacity: Float[Tensor, "batch 1 size size"]
+    codes: Codes
+    noise: AbstractNoise
 
 
 @final
@@ -150,6 +160,25 @@ class Generator(nn.Module):
     ) -> Rendering:
         """Pictures of styles under conditions that are taken as they are."""
         ws = check.styles(self, ws)
+        check.background(self, ws_bcg, backdrop, len(ws))
+        exposure = self.expose(
+            ws, c, neural_rendering_resolution, noise_mode, planes, randomness=randomness, density_noise=density_noise
+        )
+        return self.develop(exposure, ws_bcg, backdrop=backdrop)
+
+    def expose(
+        self,
+        ws: Tensor,  # [N, num_ws, w_dim]
+        c: Tensor | Conditions,  # [N, c_dim]
+        neural_rendering_resolution: int | None = None,
+        noise_mode: str | None = None,
+        planes: Tensor | None = None,
+        *,
+        randomness: Randomness | None = None,
+        density_noise: float = 0.0,
+    ) -> Exposure:
+        """The first half of `synthesis`: what rays meet, from which pictures before any background can be made."""
+        ws = check.styles(self, ws)
         conditions = split(check.labels(self, c, len(ws)), self.conditions)
         check.cameras(self, conditions["camera"])
         size = self.neural_rendering_resolution
@@ -159,9 +188,6 @@ class Generator(nn.Module):
             randomness = Randomness.fresh(ws)
         noise = self._noise(noise_mode, ws, randomness)
         codes = {"ws": ws, **conditions}
-        if ws_bcg is not None:
-            check.one_background(backdrop)
-            codes["ws_bcg"] = check.background_styles(self, ws_bcg, len(ws))
         state = self.field.prepare(codes, noise) if planes is None else check.planes(self, planes, len(ws))
         draws: AbstractDraws = MidCell() if randomness is None else randomness.draws
 
@@ -172,7 +198,15 @@ class Generator(nn.Module):
         # Rays are listed row by row, so the features are a picture in channels-last memory as they stand.
         features = seen.features.unflatten(1, (size, size)).permute(0, 3, 1, 2)
         depth, opacity = (x.unflatten(1, (size, size))[:, None] for x in (seen.depth, seen.opacity))
-        behind = self.post.backdrop(codes, noise) if backdrop is None else check.backdrop(self, backdrop, len(ws))
+        return Exposure(features, depth, opacity, codes, noise)
+
+    def develop(self, exposure: Exposure, ws_bcg: Tensor | None = None, *, backdrop: Tensor | None = None) -> Rendering:
+        """The second half of `synthesis`: the background behind, colours, super-resolution."""
+        features, depth, opacity, codes, noise = exposure
+        ws_bcg, backdrop = check.background(self, ws_bcg, backdrop, len(features))
+        if ws_bcg is not None:
+            codes = {**codes, "ws_bcg": ws_bcg}
+        behind = self.post.backdrop(codes, noise) if backdrop is None else backdrop
         image, raw = self.post(features, opacity, behind, codes, noise)
         return Rendering(image=image, image_raw=raw, image_depth=depth, image_mask=opacity * 1.002 - 0.001)
 

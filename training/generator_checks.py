@@ -26,11 +26,6 @@ def styles(G: "Generator", ws: Any) -> Tensor:
     return floats(G, ws, "ws", (None, G.num_ws, G.w_dim), "what G.mapping returns")
 
 
-def background_styles(G: "Generator", ws_bcg: Any, batch: int) -> Tensor:
-    rows = 1 if isinstance(ws_bcg, Tensor) and ws_bcg.shape[:1] == (1,) else batch
-    return floats(G, ws_bcg, "ws_bcg", (rows, G.num_ws, G.w_dim), f"what G.mapping returns, for 1 picture or {batch}")
-
-
 def labels(G: "Generator", c: Any, batch: int) -> Tensor:
     if isinstance(c, Mapping):
         c = join(c, G.conditions)
@@ -46,16 +41,23 @@ def planes(G: "Generator", state: Any, batch: int) -> Tensor:
     return floats(G, state, "planes", (batch, *G.field.state_shape), "what G.planes(ws) of this generator returns")
 
 
-def backdrop(G: "Generator", features: Any, batch: int) -> Tensor:
-    rows = 1 if isinstance(features, Tensor) and features.shape[:1] == (1,) else batch
-    what = f"what G.backdrop(ws) of this generator returns, for 1 picture or {batch}"
-    size = features.shape[-1] if isinstance(features, Tensor) and features.ndim == 4 else None
-    return floats(G, features, "backdrop", (rows, G.field.num_channels, size, size), what)
-
-
-def one_background(backdrop: Any) -> None:
-    if backdrop is not None:
+def background(G: "Generator", ws_bcg: Any, backdrop: Any, batch: int) -> tuple[Tensor | None, Tensor | None]:
+    """Styles of a background, or a prepared one, or neither."""
+    if ws_bcg is not None and backdrop is not None:
         raise ValueError("Give ws_bcg, the styles of a background, or backdrop, a prepared one, not both.")
+    if ws_bcg is not None:
+        what = f"what G.mapping returns, for 1 picture or {batch}"
+        ws_bcg = floats(G, ws_bcg, "ws_bcg", (_one_or(batch, ws_bcg), G.num_ws, G.w_dim), what)
+    if backdrop is not None:
+        what = f"what G.backdrop(ws) of this generator returns, for 1 picture or {batch}"
+        size = backdrop.shape[-1] if isinstance(backdrop, Tensor) and backdrop.ndim == 4 else None
+        shape = (_one_or(batch, backdrop), G.field.num_channels, size, size)
+        backdrop = floats(G, backdrop, "backdrop", shape, what)
+    return ws_bcg, backdrop
+
+
+def _one_or(batch: int, values: Any) -> int:
+    return 1 if isinstance(values, Tensor) and values.shape[:1] == (1,) else batch
 
 
 def truncation(psi: Any, cutoff: Any) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 
 import click
 
-from dnnlib.console import get_logger
-from dnnlib.text import parse_int_list
+from dnnlib.console import get_logger, setup_logging
+from dnnlib.text import parse_int_list, parse_size
 from torch_utils.devices import find_device
 from training.generator import Generator
 from training.pretrained import load_generator
@@ -23,6 +23,14 @@ log = get_logger(__name__)
 Command = Callable[..., Any]
 
 DEFAULT_NETWORK = "heads"  # Shipped.
+
+# Published commands write some flags with underscores, some with hyphens; either is understood.
+CONTEXT = {
+    "help_option_names": ["-h", "--help"],
+    "show_default": True,
+    "max_content_width": 110,
+    "token_normalize_func": lambda token: token.replace("_", "-"),
+}
 
 
 class IntList(click.ParamType):
@@ -37,6 +45,31 @@ class IntList(click.ParamType):
             return parse_int_list(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class Size(click.ParamType):
+    """Width and height such as 4x2."""
+
+    name = "WxH"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        if not isinstance(value, str):
+            return value
+        try:
+            return parse_size(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def without_effect(flag: str, reason: str) -> Callable[[Command], Command]:
+    """A flag of published commands that means nothing here: it is accepted, and a warning says so."""
+
+    def tell(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            setup_logging()  # Options are read before the command runs.
+            log.warning(f"{flag} does nothing here: {reason}")
+
+    return click.option(flag, metavar="VALUE", hidden=True, expose_value=False, callback=tell)
 
 
 def network_options(command: Command) -> Command:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from training.generator import Generator
+from training.generator import Exposure, Generator
 from training.types import Rendering
 
 TOGETHER = 4  # Views rendered at once, where nobody says otherwise.
@@ -27,15 +27,24 @@ class Sitter:
         return dataclasses.replace(self, backdrop=backdrop)
 
 
-@torch.no_grad()
 def seat(G: Generator, ws: Float[Tensor, "heads num_ws w_dim"]) -> Sitter:
     """The head of these styles, before its own background."""
     if len(ws) != 1:
         raise ValueError(f"One head sits at a time, but ws has {len(ws)} rows.")
-    return Sitter(ws, G.planes(ws, "const"), G.backdrop(ws, "const"))
+    (sitter,) = seat_each(G, ws)
+    return sitter
 
 
-@torch.no_grad()
+def seat_each(G: Generator, ws: Float[Tensor, "heads num_ws w_dim"], *, together: int = TOGETHER) -> Iterator[Sitter]:
+    """Each head in turn; the work that its views share is done for `together` heads at once."""
+    for some in ws.split(together):
+        with torch.no_grad():
+            planes, backdrops = G.planes(some, "const"), G.backdrop(some, "const")
+        for i in range(len(some)):
+            one = slice(i, i + 1)
+            yield Sitter(some[one], planes[one], None if backdrops is None else backdrops[one])
+
+
 def photograph(
     G: Generator,
     sitter: Sitter,
@@ -45,12 +54,27 @@ def photograph(
     together: int = TOGETHER,
 ) -> Iterator[Rendering]:
     """Pictures under each label, `together` of them at a time, in order."""
+    for exposure in exposures(G, sitter, labels, raw_resolution=raw_resolution, together=together):
+        yield develop(G, sitter, exposure)
+
+
+def exposures(
+    G: Generator,
+    sitter: Sitter,
+    labels: Float[Tensor, "views 25"],
+    *,
+    raw_resolution: int | None = None,
+    together: int = TOGETHER,
+) -> Iterator[Exposure]:
+    """What the rays of each picture meet, before any backdrop."""
     for c in labels.to(sitter.ws).split(together):
-        yield G.synthesis(
-            sitter.ws.expand(len(c), -1, -1),
-            c,
-            raw_resolution,
-            "const",
-            planes=sitter.planes.expand(len(c), *sitter.planes.shape[1:]),
-            backdrop=sitter.backdrop,
-        )
+        with torch.no_grad():  # Around the work only: a generator would hold it open while others compute.
+            planes = sitter.planes.expand(len(c), *sitter.planes.shape[1:])
+            exposure = G.expose(sitter.ws.expand(len(c), -1, -1), c, raw_resolution, "const", planes)
+        yield exposure
+
+
+@torch.no_grad()
+def develop(G: Generator, sitter: Sitter, exposure: Exposure) -> Rendering:
+    """The pictures, before the sitter's backdrop."""
+    return G.develop(exposure, backdrop=sitter.backdrop)

@@ -40,6 +40,8 @@ class Seen(NamedTuple):
 class AbstractRenderer(ABC):
     """Rays to what they meet."""
 
+    empty: float  # The features of a ray that meets nothing.
+
     @abstractmethod
     def render(self, scene: Scene, rays: Rays, draws: AbstractDraws, density_noise: float) -> Seen:
         """`draws` places the samples; `density_noise` is the deviation of what is added to raw densities."""

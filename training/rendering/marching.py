@@ -40,7 +40,7 @@ class ImportanceMarcher(AbstractRenderer):
         num_fine: int,
         bins: Bins,
         spacing: Spacing,
-        empty: float,  # The features of a ray that meets nothing.
+        empty: float,
         memory_budget: int,  # Bytes that the samples of one chunk of rays may take, about, while no gradient is kept.
     ) -> None:
         if (near is None) != (far is None):

@@ -3,13 +3,14 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, UInt8
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from dnnlib.drawing import RGBPicture, contact_sheet
 from training.cameras import camera_from_label, view_angles
 from training.data.dataset import ImageDataset, Item
 from training.data.problems import DataError
+from training.pixels import colours, shades
 from training.watch.views import AZIMUTHS_DEG, Views
 
 KINDS = ("image", "raw", "depth", "mask")
@@ -34,17 +35,6 @@ def sheets(views: Views) -> dict[str, RGBPicture]:
         kind: contact_sheet(list(rows.reshape(-1, *rows.shape[2:])), len(labels), labels * len(rows), cell)
         for kind, rows in pixels.items()
     }
-
-
-def colours(pictures: Float[Tensor, "*batch channels height width"]) -> UInt8[np.ndarray, "*batch height width _"]:
-    """[-1, 1] to 8 bits, channels last. What is not a number is black."""
-    return shades((pictures + 1) / 2)
-
-
-def shades(pictures: Float[Tensor, "*batch channels height width"]) -> UInt8[np.ndarray, "*batch height width _"]:
-    """[0, 1] to 8 bits, channels last. What is not a number is black."""
-    scaled = (pictures.nan_to_num(0, 1, 0).clamp(0, 1) * 255).round().to(torch.uint8)
-    return scaled.movedim(-3, -1).numpy()
 
 
 def near_is_bright(

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from tests.training.small import labels as labels_at
-from training.watch.pictures import around, near_is_bright, shades, sheets
+from training.pixels import shades
+from training.watch.pictures import around, near_is_bright, sheets
 from training.watch.views import AZIMUTHS_DEG, Views
 
 

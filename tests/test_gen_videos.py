@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gen_videos.py from the command line: published commands, every source of heads, what is refused, and a Ctrl-C."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+import gen_videos
+from tests.training.small import codes, labels, small_generator
+from training.portraits.latents import Latent, write_latent
+from training.pretrained.network_file import save_networks
+
+ROOT = Path(__file__).resolve().parents[1]
+SIZE = 32
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("network") / "my heads.safetensors"
+    save_networks(path, {"G_ema": small_generator()}, {})
+    return path
+
+
+def run(network: Path, command: str, folder: Path, code: int = 0) -> Result:
+    arguments = [word.replace("OUT", str(folder)).replace("MODEL", str(network)) for word in command.split()]
+    if "--network" not in arguments:
+        arguments += ["--network", str(network)]
+    result = CliRunner().invoke(gen_videos.main, [*arguments, "--device", "cpu"])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def decode(path: Path) -> list[np.ndarray]:
+    with av.open(str(path)) as container:
+        return [picture.to_ndarray(format="rgb24") for picture in container.decode(video=0)]
+
+
+@pytest.fixture(scope="module")
+def latent(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    G = small_generator()
+    path = tmp_path_factory.mktemp("latent") / "projected_w.npz"
+    write_latent(path, Latent(G.mapping(codes(1), labels(0.0)).detach()))
+    return path
+
+
+# Frames are few so that tests are quick; all else is as in PanoHead's README, but for the names of merged scripts.
+PUBLISHED = {
+    "--network MODEL --seeds 0-3 --grid 2x2 --outdir=OUT --cfg Head --trunc 0.7": ("my-heads_90.mp4", (2, 2)),
+    "--network MODEL --trunc 0.7 --outdir OUT --mix 521,329": ("my-heads_90_mix521-329.mp4", None),
+    "--output=OUT/post.mp4 --latent=LATENT --trunc 0.7 --network MODEL --cfg Head": ("post.mp4", (1, 1)),
+}
+
+
+@pytest.mark.parametrize("command", list(PUBLISHED))
+def test_published_commands_run(network: Path, latent: Path, tmp_path: Path, command: str) -> None:
+    name, cells = PUBLISHED[command]
+    run(network, command.replace("LATENT", str(latent)) + " --w-frames 3", tmp_path)
+    made = decode(tmp_path / name)
+    assert len(made) == 3
+    if cells:
+        assert made[0].shape == (cells[1] * SIZE, cells[0] * SIZE, 3)
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_interpolation_has_frames_for_every_keyframe(network: Path, tmp_path: Path) -> None:
+    run(network, "--seeds 0-2 --w-frames 2 --output OUT/a.webm --cfg FFHQ --fps 12", tmp_path)
+    assert len(decode(tmp_path / "a.webm")) == 6
+
+
+def test_without_interpolation_every_head_has_a_video(network: Path, tmp_path: Path) -> None:
+    run(network, "--seeds 3,12 --w-frames 2 --outdir OUT --interpolate False --format gif --pose_cond 45", tmp_path)
+    assert sorted(os.listdir(tmp_path / "my-heads_45")) == ["seed0003.gif", "seed0012.gif"]
+
+
+def test_cameras_of_a_file_are_the_frames(network: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "way.npy", labels(0.0, 0.5, 1.0, 1.5).numpy())
+    run(network, "--seeds 1 --cameras OUT/way.npy --output OUT/frames", tmp_path)
+    assert sorted(os.listdir(tmp_path / "frames")) == [f"{index:06}.png" for index in range(4)]
+
+
+def test_kinds_stand_side_by_side_and_cut_outs_are_transparent(network: Path, tmp_path: Path) -> None:
+    run(network, "--w-frames 2 --what image,depth,mask --output OUT/three", tmp_path)
+    assert Image.open(tmp_path / "three" / "000001.png").size == (3 * SIZE, SIZE)
+    run(network, "--w-frames 2 --what foreground --output OUT/cut", tmp_path)
+    assert Image.open(tmp_path / "cut" / "000001.png").mode == "RGBA"
+    run(network, "--w-frames 2 --what foreground --output OUT/cut.mp4", tmp_path)
+    assert decode(tmp_path / "cut.mp4")[0].shape == (SIZE, SIZE, 3)
+
+
+OPTIONS = {
+    "nrr": "--nrr 16",
+    "samples": "--sample_mult 2",
+    "truncation": "--trunc 1",
+    "cutoff": "--trunc-cutoff 2",
+    "colour": "--background #ff0000",
+    "seed": "--background seed:5",
+    "conditioning": "--pose_cond 45",
+}
+
+
+def test_every_option_changes_the_picture(network: Path, tmp_path: Path) -> None:
+    for name, option in {"plain": "", **OPTIONS}.items():
+        run(network, f"--w-frames 1 --output OUT/{name} {option}", tmp_path)
+    plain, *others = (np.asarray(Image.open(tmp_path / name / "000000.png")) for name in ("plain", *OPTIONS))
+    for name, other in zip(OPTIONS, others, strict=True):
+        assert (other != plain).any(), name
+
+
+def test_flags_without_a_meaning_are_told(network: Path, tmp_path: Path) -> None:
+    result = run(network, "--w-frames 1 --output OUT/a.mp4 --shapes true --reload_modules False", tmp_path)
+    assert "--shapes does nothing here" in result.output
+    assert "--reload-modules does nothing here" in result.output
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("--seeds 0 --mix 1,2", "not both"),
+        ("--mix 1,2,3", "Two seeds are mixed"),
+        ("--mix-layers 3", "give --mix as well"),
+        ("--mix 1,2 --mix-layers 999", "mix from 0 to"),
+        ("--seeds 0-4 --grid 2x2", "cannot share 5 heads"),
+        ("--seeds 4294967296", "out of range"),
+        ("--output OUT/a.avi", "ends in .mp4"),
+        ("--output OUT/a.mp4 --quality 99", "0 (best) to 51"),
+        ("--output OUT/a.mp4 --bitrate 1M --quality 9", "give one"),
+        ("--output OUT/a.gif --fps 60", "up to 50"),
+        ("--grid 300x1 --num-keyframes 1", "2 to 8192"),
+        ("--what depth --image_mode image", "give one of them"),
+        ("--cameras nothing.npy", "nothing.npy"),
+        ("--latent nothing.npz", "nothing.npz"),
+        ("--interpolate false --grid 2x1 --seeds 0,1", "leave --grid"),
+        ("--trunc nan", "truncation_psi"),
+        ("--sample_mult 99", "0.1 to 32"),
+        ("--network nothing", "no such file"),
+    ],
+)
+def test_mistakes_are_told_before_any_frame(network: Path, tmp_path: Path, command: str, words: str) -> None:
+    where = "" if "--output" in command else " --outdir OUT"
+    result = run(network, command + where, tmp_path, code=1)
+    assert words in result.output
+    assert "Traceback" not in result.output
+    assert os.listdir(tmp_path) == []
+
+
+def test_ctrl_c_leaves_a_video_of_the_frames_so_far(network: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "gen_videos.py", "--network", str(network), "--device", "cpu"]
+    command += ["--w-frames", "100000", "--output", str(tmp_path / "a.mp4")]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as program:
+        for line in program.stderr:  # The first line on progress; it comes after a second.
+            if "frame" in line:
+                break
+        program.send_signal(signal.SIGINT)
+        _, err = program.communicate(timeout=120)
+    assert program.returncode == 130
+    assert "of 100000 frames" in err
+    assert len(decode(tmp_path / "a.mp4")) > 0
+    assert os.listdir(tmp_path) == ["a.mp4"]

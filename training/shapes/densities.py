@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Raw densities of one head, as pictures show it: what they leave out is empty, and no point is asked for it.
+
+Raw is what the field answers, before the renderer's softplus: the unit of every level in this package.
+"""
+
+from collections.abc import Iterator
+from typing import final
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Float64
+from torch import Tensor
+
+from dnnlib.progress import Progress
+from training.fields.base import AbstractField
+
+EMPTY = -np.inf
+_TOGETHER = 1 << 18  # Points that are asked at once.
+
+
+@final
+class Densities:
+    """Answers about any number of points, and counts them."""
+
+    def __init__(self, field: AbstractField, state: Tensor, bar: Progress | None = None) -> None:
+        if len(state) != 1:
+            raise ValueError(f"A shape is that of one head, but there are planes of {len(state)}.")
+        self.field = field
+        self.state = state
+        self.bar = bar
+        self.num_asked = 0
+
+    @torch.no_grad()
+    def __call__(self, points: Float64[np.ndarray, "points 3"]) -> Float32[np.ndarray, " points"]:
+        """Raw densities; EMPTY where pictures show nothing."""
+        parts = [self._ask(torch.from_numpy(part)) for part in _split(points)]
+        return np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
+
+    def _ask(self, points: Float[Tensor, "points 3"]) -> Float32[np.ndarray, " points"]:
+        points = points.to(self.state)
+        visible = self.field.visible(points)
+        shown = points if visible is None else points[visible]
+        density, _ = self.field.query(self.state, shown[None])
+        if not bool(torch.isfinite(density).all()):
+            raise ValueError("The model has densities that are not finite (NaN or infinity): it has no shape.")
+        self.num_asked += len(shown)
+        if self.bar is not None:
+            self.bar.advance(len(shown))
+        density = density[0].float()
+        if visible is not None:
+            density = density.new_full((len(points),), EMPTY).masked_scatter_(visible, density)
+        return density.cpu().numpy()
+
+
+def _split(points: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(points), _TOGETHER):
+        yield points[start : start + _TOGETHER]
