@@ -1,103 +1,75 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the head in a picture: the portrait that a generator can show from all sides. docs/inversion.md says more."""
+"""Finds the head in a picture, so that a generator shows this very portrait from all sides. See docs/inversion.md."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from dnnlib.clean_errors import clean_errors
-from training.portraits.options import IntList, network_options
+from dnnlib.clean_errors import INTERRUPTED, clean_errors
+from dnnlib.console import get_logger
+from dnnlib.stop import stop_requests
+from training.inversion.settings import Settings
+from training.portraits.options import CONTEXT, IntList, network_options, open_generator, without_effect
+from training.portraits.views import Degrees
+
+log = get_logger(__name__)
+PATH = click.Path(path_type=Path)
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.command(context_settings=CONTEXT)
 @network_options
-@click.option(
-    "--target",
-    "--target_img",
-    "--target-img",
-    "target",
-    required=True,
-    metavar="PICTURE|FOLDER|ZIP",
-    type=click.Path(path_type=Path),
-    help="A portrait, or a set of them with dataset.json.",
-)
-@click.option(
-    "--target_seg",
-    "--target-seg",
-    "masks",
-    metavar="PICTURE|FOLDER|ZIP",
-    type=click.Path(path_type=Path),
-    help="Masks: white where the head is. Transparent pictures need none.",
-)
-@click.option(
-    "--idx",
-    type=IntList(),
-    default="0",
-    show_default=True,
-    help="Which entries of a set; several are views of one person.",
-)
-@click.option("--separate", is_flag=True, help="The entries show different people, inverted together.")
-@click.option(
-    "--yaw",
-    type=float,
-    multiple=True,
-    help="Degrees from the front that the camera stands at, + where the "
-    "left ear is; in place of a label. Once, or for every picture.",
-)
-@click.option("--pitch", type=float, multiple=True, help="Degrees that the camera stands above the head.")
-@click.option(
-    "--refine-camera/--keep-camera",
-    default=None,
-    help="Correct the camera while searching. By default where no camera is known.",
-)
-@click.option("--outdir", required=True, metavar="DIR", type=click.Path(path_type=Path), help="Where results go.")
-@click.option(
-    "--space",
-    type=click.Choice(["z", "w", "w+"]),
-    default="w+",
-    show_default=True,
-    help="Where the head is sought: from the narrowest, in which every head is likely, to the widest.",
-)
-@click.option(
-    "--num-steps", "--num_steps", type=click.IntRange(0), default=500, show_default=True, help="Of the search."
-)
-@click.option(
-    "--num-steps-pti",
-    "--num_steps_pti",
-    type=click.IntRange(0),
-    default=350,
-    show_default=True,
-    help="Of tuning the generator; 0 leaves it alone.",
-)
-@click.option(
-    "--keep",
-    type=click.FloatRange(0),
-    default=1.0,
-    show_default=True,
-    help="How firmly sides that no picture shows stay as the untuned generator has them; 0: not at all.",
-)
-@click.option(
-    "--perceptual",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="A TorchScript module of perceptual features; without one edges are compared.",
-)
-@click.option(
-    "--latent",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="projected_w.npz of an earlier inversion: only the generator is tuned.",
-)
-@click.option("--seed", type=click.IntRange(0), default=303, show_default=True, help="Of all random numbers.")
+@click.option("--target", "--target-img", "target", required=True, metavar="PICTURE|FOLDER|ZIP", type=PATH,
+              help="A portrait, or a set of them with dataset.json.")  # fmt: skip
+@click.option("--target-seg", metavar="PICTURE|FOLDER|ZIP", type=PATH,
+              help="Masks, white where the head is; pictures with transparency need none.")  # fmt: skip
+@click.option("--idx", type=IntList(), default="0", help="Entries of a set; several are views of one person.")
+@click.option("--separate", is_flag=True, help="Each entry shows another person; they share a tuned generator.")
+@click.option("--yaw", type=Degrees(), metavar="DEGREES",
+              help="Where cameras stand, in place of labels: 0 in front, 90 at the subject's left. One, or one for "
+              "each picture.")  # fmt: skip
+@click.option("--pitch", type=Degrees(), metavar="DEGREES", help="And how far above the head, negative below.")
+@click.option("--refine-camera/--keep-camera", default=None,
+              help="Correct the camera during the search.  [default: where no camera is known]")  # fmt: skip
+@click.option("--outdir", metavar="DIR", type=PATH, default="out", help="Folder for the results, one per inversion.")
+@click.option("--space", type=click.Choice(["z", "w", "w+"]), default=Settings.space,
+              help="Where the search goes, from few heads that are all likely to many: z, w, w+.")  # fmt: skip
+@click.option("--num-steps", type=click.IntRange(0), default=Settings.num_steps, help="Of the search.")
+@click.option("--num-steps-pti", type=click.IntRange(0), default=Settings.num_tuning_steps,
+              help="Of tuning the generator; 0 leaves it alone.")  # fmt: skip
+@click.option("--keep", type=click.FloatRange(0), default=Settings.keep,
+              help="How firmly tuning keeps the sides that no picture shows; 0: not at all.")  # fmt: skip
+@click.option("--perceptual", metavar="FILE", type=PATH,
+              help="A TorchScript module of perceptual features.  [default: edges are compared]")  # fmt: skip
+@click.option("--latent", metavar="FILE.npz", type=PATH, help="Styles found before: no search, tuning only.")
+@click.option("--seed", type=click.IntRange(0), default=Settings.seed, help="Of all random numbers.")
+@click.option("--save-video", type=bool, metavar="BOOL", help="How it went, as proj.mp4.  [default: where PyAV is]")
+@click.option("--fps", type=float, default=30, help="Of the video.")
+@click.option("--shapes", type=bool, metavar="BOOL", default=False, help="Shapes too: geometry.mrc, geometry.glb.")
+@click.option("--shape-res", type=int, default=512, help="Voxels along a side.")
+@without_effect("--reload-modules", "networks are always run by this program's own code")
 @clean_errors
-def main(network: str, delta: str | None, device: str, precision: str | None, **options) -> None:
-    """Finds the head in a portrait, and tunes the generator until it shows this very portrait.
+def main(network: str, delta: str | None, device: str, precision: str | None, **flags: Any) -> None:
+    """Finds the head in a portrait, then tunes the generator until it shows this very portrait.
 
     \b
-    python projector.py --target=portrait.png --outdir=out
-    python projector.py --target_img=FOLDER --target_seg=MASKS --idx=0 --outdir=out --network=MODEL.pkl
-    python projector.py --target_img=FOLDER --idx=3,4,5 --outdir=out        three pictures of one person
+    python projector.py --target portrait.png --outdir out/me
+    python projector.py --target_img FOLDER --target_seg MASKS --idx 0 --network MODEL.pkl --outdir out/first
+    python projector.py --target_img FOLDER --idx 3,4,5 --outdir out/three          three pictures of one person
+    python gen_videos.py --latent out/me/projected_w.npz --delta out/me/delta.safetensors
 
-    Writes projected_w.npz (styles), delta.safetensors (changes to the generator, for --delta), proj.png, target.png,
-    sheet.png (from all sides, before and after tuning), and inversion.json. Stopped, the same command goes on.
-    """  # noqa: D301, click takes the backspace as "keep these lines"
+    Stopped, the same command goes on.
+    """  # noqa: D301 - \b is for click
+    from training.inversion.command import Request, project  # noqa: PLC0415 - help needs no networks
+
+    request = Request(**flags)
+    request.check()
+    G = open_generator(network, device, precision, delta)
+    with stop_requests() as stop:
+        if not project(G, Path(network).name, request, stop):
+            log.warning("stopped; the same command goes on")
+            raise click.exceptions.Exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

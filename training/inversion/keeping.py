@@ -17,7 +17,7 @@ from training.camera_paths import camera_on_sphere
 from training.cameras import camera_from_label, hv_from_angles, label_from_camera
 from training.generator import Generator
 from training.inversion.likeness import Likeness
-from training.inversion.reading import front_label
+from training.inversion.mean_styles import front_label
 from training.inversion.rendering import render
 from training.portraits.latents import Latent
 

@@ -27,7 +27,7 @@ log = get_logger(__name__)
 
 READ_EVERY = 10  # Steps; also between frames.
 _SAVE_EVERY_S = 60.0
-_FRAME_SIZE = 512
+FRAME_SIZE = 512
 _FRAME_QUALITY = 92
 
 
@@ -79,6 +79,6 @@ def _check(loss: float, stage: Stage, step: int) -> None:
 def _frame(made: Made, targets: Targets) -> bytes:
     """The target and the picture side by side."""
     pair = torch.stack([targets.images[made.views[0]], made.images[0]])
-    if pair.shape[-1] > _FRAME_SIZE:
-        pair = interpolate(pair, size=(_FRAME_SIZE, _FRAME_SIZE), mode="area")
+    if pair.shape[-1] > FRAME_SIZE:
+        pair = interpolate(pair, size=(FRAME_SIZE, FRAME_SIZE), mode="area")
     return encode_jpeg(colours(torch.cat(list(pair.float().cpu()), dim=-1)), _FRAME_QUALITY)

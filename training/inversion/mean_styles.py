@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from training.generator import Generator
-from training.inversion.reading import front_label
+from training.portraits.views import conditioning_label
 
 _COUNT, _SEED = 10_000, 123  # As published.
 _TOGETHER = 1000
@@ -21,6 +21,11 @@ class MeanStyles(NamedTuple):
     w: Float[Tensor, " w_dim"]
     std: Float[Tensor, ""]  # Root of the mean squared distance from it.
     z: Float[Tensor, " z_dim"]  # The code that comes closest. (The mean of codes is no code: they have a length.)
+
+
+def front_label(G: Generator) -> Float[Tensor, "1 25"]:
+    """The camera that styles are mapped for."""
+    return conditioning_label(G, 90.0).to(next(G.parameters()).device)
 
 
 @torch.no_grad()

@@ -6,7 +6,6 @@ the camera that is given by its angles, or stand straight before one. A mask is 
 of masks, the mask file of a single picture, or its transparency.
 """
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,11 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from torch import Tensor
 
 from dnnlib.console import get_logger
-from training.camera_paths import camera_on_sphere
-from training.cameras import hv_from_angles, label_from_camera
 from training.data.images import decode_image, decode_mask, is_image
 from training.data.index import Index, open_index
 from training.data.labels import DATASET_JSON
@@ -26,9 +22,10 @@ from training.data.making.resample import center_crop, label_in_window, resample
 from training.data.sources import open_source
 from training.generator import Generator
 from training.inversion.targets import Targets
+from training.portraits.views import PUBLISHED_FOV_DEG, View, label_of_views
 
 log = get_logger(__name__)
-Angles = tuple[float, float]  # Azimuth and elevation, degrees.
+FRONT = View(0.0, 0.0)
 
 
 class Shot(NamedTuple):
@@ -45,25 +42,26 @@ def read_targets(
     path: Path,
     mask_path: Path | None = None,
     entries: Sequence[int] = (0,),  # Of a folder or zip.
-    angles: Sequence[Angles] = (),  # One for all, or one for each; they go before labels.
+    given: Sequence[View] = (),  # One for all, or one for each; they go before labels.
     *,
     one_person: bool = True,
 ) -> tuple[Targets, bool]:
     """The targets, and whether their cameras are known."""
-    shots = [read_picture(path, mask_path)] if is_file(path) else read_entries(path, mask_path, entries, not angles)
-    if len(angles) not in (0, 1, len(shots)):
+    shots = [read_picture(path, mask_path)] if is_file(path) else read_entries(path, mask_path, entries, not given)
+    if len(given) not in (0, 1, len(shots)):
         raise ValueError(
-            f"There are {len(shots)} pictures and {len(angles)} angles: give one for all, or one for each."
+            f"There are {len(shots)} pictures and {len(given)} cameras: give one for all, or one for each."
         )
     without = [shot.name for shot in shots if shot.mask is None]
     if without and len(without) < len(shots):
         raise ValueError(f"{without[0]} has no mask and others have one: give a mask for every picture, or for none.")
-    is_known = bool(angles) or all(shot.label is not None for shot in shots)
+    is_known = bool(given) or all(shot.label is not None for shot in shots)
     squares = []
     for i, shot in enumerate(shots):
         label = shot.label
-        if angles or label is None:
-            label = label_at(G, angles[i % len(angles)] if angles else (0.0, 0.0))
+        if given or label is None:
+            view = given[i % len(given)] if given else FRONT
+            label = label_of_views(G, [view], PUBLISHED_FOV_DEG)[0].numpy()
         squares.append(squared(shot._replace(label=label), G.img_resolution))
     images = torch.from_numpy(np.stack([shot.image for shot in squares])).movedim(-1, 1).float() / 127.5 - 1
     masks = None
@@ -138,16 +136,3 @@ def squared(shot: Shot, resolution: int) -> Shot:
     mask = None if shot.mask is None else resample_mask(shot.mask, window, resolution)
     label = None if shot.label is None else label_in_window(shot.label, window, width, height)
     return Shot(shot.name, resample_image(shot.image, window, resolution), mask, label)
-
-
-def label_at(G: Generator, angles: Angles) -> Float[np.ndarray, "25"]:
-    """The label of the generator's own camera, from there."""
-    azimuth, elevation = (torch.tensor(math.radians(degrees), dtype=torch.float64) for degrees in angles)
-    h, v = hv_from_angles(azimuth, elevation)
-    camera = camera_on_sphere(h, v, radius=G.config.camera_radius, target=G.config.camera_pivot)
-    return label_from_camera(camera).float().numpy()
-
-
-def front_label(G: Generator) -> Float[Tensor, "1 25"]:
-    """Under which styles are mapped."""
-    return torch.from_numpy(label_at(G, (0.0, 0.0)))[None].to(next(G.parameters()).device)

@@ -16,7 +16,7 @@ from training.inversion.likeness import psnr_db
 from training.inversion.rendering import pictures_of
 from training.inversion.targets import Targets
 from training.portraits.latents import Latent
-from training.portraits.sitter import Sitter, photograph
+from training.portraits.sitter import Sitter, photograph, seat
 from training.watch.pictures import colours
 
 AZIMUTHS_DEG = (0, 45, 90, 135, 180, -135, -90, -45)
@@ -99,6 +99,7 @@ def around(label: Float[Tensor, "25"]) -> Float[Tensor, "sides 25"]:
 @torch.no_grad()
 def sitter_of(G: Any, latent: Latent, head: int) -> Sitter:
     """A head of the latent before its own background."""
-    ws = latent.ws[head : head + 1]
-    behind = ws if latent.ws_background is None else latent.ws_background[head : head + 1]
-    return Sitter(ws, G.planes(ws, "const"), G.backdrop(behind, "const"))
+    sitter = seat(G, latent.ws[head : head + 1])
+    if latent.ws_background is None:
+        return sitter
+    return sitter.behind(G.backdrop(latent.ws_background[head : head + 1], "const"))

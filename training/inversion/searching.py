@@ -11,15 +11,13 @@ from torch_utils import rng
 from training.generator import Generator
 from training.inversion.camera_fix import corrected
 from training.inversion.likeness import Likeness
-from training.inversion.mean_styles import MeanStyles
-from training.inversion.reading import front_label
+from training.inversion.mean_styles import MeanStyles, front_label
 from training.inversion.rendering import backward, render, unlikeness
 from training.inversion.schedule import COOL_DOWN, noise, rate
 from training.inversion.settings import Settings
 from training.inversion.stage import Made, Stage
 from training.inversion.targets import Targets, views_of_step
 from training.portraits.latents import Latent
-
 
 # Turns and shifts explain a picture alike. A shift by a tenth of the box costs as much as 0.03 of squared error.
 _SHIFT_PULL = 3.0

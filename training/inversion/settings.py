@@ -11,9 +11,12 @@ Space = Literal["z", "w", "w+"]
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """The defaults are published schedules, where there are any."""
+    """The defaults are published schedules, where there are any.
 
-    space: Space = "w+"
+    In w a search finds heads that look right from all sides, and cameras; what it leaves, tuning does.
+    """
+
+    space: Space = "w"
     num_steps: int = 500  # Of the search.
     num_tuning_steps: int = 350
     seed: int = 303
@@ -23,7 +26,7 @@ class Settings:
     search_rate: float = 0.1
     camera_rate: float = 0.01  # Radians, and world units.
     tuning_rate: float = 3e-4
-    pull: float = 1.0  # Weight of the squared distance from the mean styles.
+    pull: float = 0.1  # Weight of the squared distance from the mean styles.
 
     def __post_init__(self) -> None:
         if self.space not in get_args(Space):
