@@ -5,6 +5,8 @@ import dataclasses
 import threading
 from pathlib import Path
 
+import torch
+
 from dnnlib.console import get_logger
 from dnnlib.text import format_duration
 from dnnlib.video.formats import Video, VideoError, check_video
@@ -130,5 +132,5 @@ def project(G: Generator, network: str, request: Request, stop: threading.Event)
     return True
 
 
-def _likeness(file: Path | None, device) -> Likeness:
+def _likeness(file: Path | None, device: torch.device) -> Likeness:
     return edges() if file is None else load_perceptual(file, device)

@@ -49,7 +49,8 @@ class Course:
 def save(folder: Path, task: Task, course: Course, stage: Stage) -> None:
     """Makes the file, which is whole or not there."""
     tensors = {f"module/{name}": x for name, x in stage.module.state_dict().items()}
-    tensors |= {f"adam/{name}": x for name, x in state_tensors(stage.optimizer, stage.module).items()}
+    if course.step < stage.num_steps:  # Nobody needs the optimizer any more, and it is twice as large.
+        tensors |= {f"adam/{name}": x for name, x in state_tensors(stage.optimizer, stage.module).items()}
     tensors |= {
         f"frame/{i:05d}": torch.from_numpy(np.frombuffer(x, np.uint8).copy()) for i, x in enumerate(course.frames)
     }

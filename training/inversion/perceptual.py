@@ -7,6 +7,8 @@ The distance is the sum of squared differences of features. Modules scaled for L
 takes `resize_images` and `return_lpips`, as the VGG16 that NVIDIA publishes, is asked for those features.
 """
 
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -25,13 +27,16 @@ def load_perceptual(path: str | Path, device: torch.device) -> Likeness:
     if not path.is_file():
         raise ValueError(f"{path}: is no file; name a TorchScript module, or leave out --perceptual to compare edges")
     try:
-        module = torch.jit.load(str(path), map_location=device).eval()
+        with warnings.catch_warnings():  # PyTorch writes no new files of this kind gladly; there are old ones.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            module = torch.jit.load(str(path), map_location=device).eval()
     except (RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ValueError(
             f"{path}: is no TorchScript module ({reason}); docs/inversion.md says how to make one"
         ) from None
-    module.requires_grad_(False)
+    for parameter in module.parameters():
+        parameter.requires_grad_(False)
     wanted = {argument.name for argument in module.forward.schema.arguments}
     told = {"resize_images": False, "return_lpips": True}
     told = told if set(told) <= wanted else {}
@@ -50,7 +55,7 @@ def load_perceptual(path: str | Path, device: torch.device) -> Likeness:
     return Likeness(path.name, PIXEL_WEIGHT, distance)
 
 
-def _try(features, path: Path, device: torch.device) -> None:
+def _try(features: Callable[[Tensor], Tensor], path: Path, device: torch.device) -> None:
     """Before any work is done."""
     try:
         with torch.no_grad():
