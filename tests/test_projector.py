@@ -16,6 +16,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 from projector import main
+from tests.training.inversion.solid import solid_generator
 from tests.training.small import labels, small_generator
 from training.data.labels import dataset_json
 from training.inversion import loop
@@ -25,7 +26,7 @@ from training.pretrained import load_generator
 from training.pretrained.network_file import save_networks
 from training.watch.pictures import colours
 
-QUICK = ["--num-steps", "6", "--num-steps-pti", "4"]
+QUICK = ["--num-steps", "2", "--num-steps-pti", "2"]
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def run(*arguments: Any) -> Result:
 
 
 def test_the_published_command_leaves_all_it_says(place: Path) -> None:
-    result = run("--outdir=OUT", "--target_img=img", "--target_seg=seg", "--idx", "0", "--num_steps", 12, *QUICK[2:])
+    result = run("--outdir=OUT", "--target_img=img", "--target_seg=seg", "--idx", "0", "--num_steps", 3, *QUICK[2:])
     assert result.exit_code == 0, result.output
     out = place / "OUT"
     names = {
@@ -66,7 +67,7 @@ def test_the_published_command_leaves_all_it_says(place: Path) -> None:
     }
     assert names <= {file.name for file in out.iterdir()}
     numbers = json.loads((out / "inversion.json").read_text())
-    assert numbers["steps"] == {"search": 12, "tuning": 4}
+    assert numbers["steps"] == {"search": 3, "tuning": 2}
     assert numbers["perceptual"] == "multi-scale gradients"
     assert set(numbers["psnr_db"]) == set(numbers["psnr_inside_db"]) == {"mean head", "search", "tuning"}
     assert Image.open(out / "proj.png").size == (32, 32)
@@ -107,16 +108,17 @@ def test_styles_of_panoheads_projector_are_tuned_around(place: Path) -> None:
     result = run("--target", "img", "--latent", "w.npz", *QUICK)
     assert result.exit_code == 0, result.output
     assert np.load(place / "out" / "projected_w.npz")["w"].max() == pytest.approx(0.1)
-    assert json.loads((place / "out" / "inversion.json").read_text())["steps"] == {"tuning": 4}
+    assert json.loads((place / "out" / "inversion.json").read_text())["steps"] == {"tuning": 2}
 
 
 def test_without_tuning_the_generator_stays(place: Path) -> None:
-    assert run("--target", "img", "--num-steps", 4, "--num-steps-pti", 0).exit_code == 0
+    assert run("--target", "img", "--num-steps", 1, "--num-steps-pti", 0).exit_code == 0
     assert not (place / "out" / "delta.safetensors").exists()
 
 
 def test_shapes_are_written_where_they_are_wanted(place: Path) -> None:
-    result = run("--target", "img", *QUICK, "--shapes", "true", "--shape-res", 32)
+    save_networks("net.safetensors", {"G_ema": solid_generator()}, {})
+    result = run("--target", "img", "--num-steps", 0, "--num-steps-pti", 0, "--shapes", "true", "--shape-res", 32)
     assert result.exit_code == 0, result.output
     assert (place / "out" / "geometry.mrc").exists()
     assert (place / "out" / "geometry.glb").exists()
@@ -129,12 +131,12 @@ def terminate() -> bool:
 
 def test_a_stopped_one_says_that_the_same_command_goes_on(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "is_flat", lambda losses: len(losses) == 10 and terminate())
-    stopped = run("--target", "img", "--num-steps", 30, "--num-steps-pti", 2)
+    stopped = run("--target", "img", "--num-steps", 12, "--num-steps-pti", 0)
     assert stopped.exit_code == 130
     assert not (place / "out" / "projected_w.npz").exists()
     monkeypatch.setattr(loop, "is_flat", lambda losses: False)
-    assert run("--target", "img", "--num-steps", 30, "--num-steps-pti", 2).exit_code == 0
-    assert json.loads((place / "out" / "inversion.json").read_text())["steps"]["search"] == 30
+    assert run("--target", "img", "--num-steps", 12, "--num-steps-pti", 0).exit_code == 0
+    assert json.loads((place / "out" / "inversion.json").read_text())["steps"]["search"] == 12
 
 
 @pytest.mark.parametrize(

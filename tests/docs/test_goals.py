@@ -29,6 +29,10 @@ def save_picture(path: Path) -> None:
     Image.fromarray(pixels).save(path)
 
 
+def save_mask(path: Path) -> None:
+    Image.fromarray(np.pad(np.full((24, 32), 255, np.uint8), ((12, 12), (16, 16)))).save(path)
+
+
 def save_styles(path: Path) -> None:
     """As PanoHead's projector does."""
     np.savez(path, w=small_generator().mapping(codes(1), labels(0.0)).detach().numpy())
@@ -37,11 +41,13 @@ def save_styles(path: Path) -> None:
 # What the page calls a file, and what makes a small one.
 FILES: dict[str, Callable[[Path], None]] = {
     "sea.jpg": save_picture,
+    "portrait.png": save_picture,
+    "mask.png": save_mask,
     "projected_w.npz": save_styles,
 }
 
 # What a command of this script gets besides, so that it takes a moment only.
-QUICKER: dict[str, list[str]] = {}
+QUICKER: dict[str, list[str]] = {"projector.py": ["--num-steps", "2", "--num-steps-pti", "2"]}
 
 
 def goals() -> dict[str, list[str]]:

@@ -78,7 +78,7 @@ def test_a_picture_alone_stands_before_the_camera_until_somebody_says_more(folde
 
 
 def test_given_cameras_go_before_labels_and_need_none(folder: Path) -> None:
-    (folder / "img" / "dataset.json").write_text("no JSON")
+    (folder / "img" / "dataset.json").unlink()
     targets, is_known = read_targets(G, folder / "img", None, (0, 1), [View(0, 0), View(90, 0)])
     assert is_known
     assert view_angles(camera_from_label(targets.labels)).azimuth_rad.rad2deg()[1].item() == pytest.approx(90, abs=1e-3)
