@@ -20,10 +20,18 @@ def corrected(
     """Differentiable in both."""
     camera = camera_from_label(labels)
     axes = camera.R_world_cam
-    R_world_world = axes @ torch.linalg.matrix_exp(_cross(turn_rad)) @ axes.mT
+    R_world_world = axes @ _rotation(turn_rad) @ axes.mT
     turned = R_world_world @ camera.T_world_cam[:, :3]
     moved = torch.cat([turned[..., :3], turned[..., 3:] + turned[..., :3] @ shift[..., None]], dim=-1)
     return label_from_camera(Camera(torch.cat([moved, camera.T_world_cam[:, 3:]], dim=1), camera.intrinsics))
+
+
+def _rotation(turn_rad: Float[Tensor, "views 3"]) -> Float[Tensor, "views 3 3"]:
+    """By the formula of Rodrigues; smooth also at no turn. (A matrix exponential would make a GPU wait.)"""
+    angle = torch.linalg.vector_norm(turn_rad, dim=-1)[:, None, None]
+    cross = _cross(turn_rad)
+    sine, versine = torch.sinc(angle / torch.pi), torch.sinc(angle / (2 * torch.pi)).square() / 2
+    return torch.eye(3, dtype=cross.dtype, device=cross.device) + sine * cross + versine * cross @ cross
 
 
 def _cross(v: Float[Tensor, "views 3"]) -> Float[Tensor, "views 3 3"]:

@@ -19,9 +19,9 @@ from training.inversion.stage import Made, Stage
 from training.inversion.targets import Targets, views_of_step
 from training.portraits.latents import Latent
 
-# A picture may be explained by a turn, by a shift or by another head. A turn of 10 degrees and a shift by a twentieth
-# of the box cost about 0.01 of squared error, which is little where they are needed.
-_TURN_PULL, _SHIFT_PULL = 0.3, 3.0
+# A picture may be explained by a turn, by a shift or by another head. A turn of 20 degrees and a shift by a twentieth
+# of the box cost less than 0.01 of squared error, which is little where they are needed.
+_TURN_PULL, _SHIFT_PULL = 0.05, 3.0
 
 
 @final

@@ -50,7 +50,11 @@ def test_a_shift_is_along_the_axes_of_the_camera() -> None:
     assert torch.allclose(after.R_world_cam, before.R_world_cam)
 
 
-def test_cameras_stay_rigid() -> None:
+def test_cameras_stay_rigid_and_turn_as_far_as_the_vector_is_long() -> None:
+    before, turn = camera_from_label(label_at(70, -20)).R_world_cam, (0.4, -0.3, 0.2)
+    relative = camera_from_label(fixed(label_at(70, -20), turn)).R_world_cam @ before.mT
+    angle = torch.arccos((relative.diagonal(dim1=1, dim2=2).sum(1) - 1) / 2)
+    assert torch.allclose(angle, torch.tensor(turn, dtype=torch.float64).norm())
     rotation = camera_from_label(fixed(label_at(70, -20), (0.4, -0.3, 0.2), (0.1, 0, 0))).R_world_cam
     assert torch.allclose(rotation @ rotation.mT, torch.eye(3, dtype=torch.float64)[None], atol=1e-12)
 
