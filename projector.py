@@ -62,9 +62,13 @@ def main(network: str, delta: str | None, device: str, precision: str | None, **
     """  # noqa: D301 - \b is for click
     from training.inversion.command import Request, project  # noqa: PLC0415 - help needs no networks
 
+    if delta is not None:
+        raise ValueError(
+            "The delta of an inversion is to the network itself, so it begins from that: leave out --delta."
+        )
     request = Request(**flags)
     request.check()
-    G = open_generator(network, device, precision, delta)
+    G = open_generator(network, device, precision)
     with stop_requests() as stop:
         if not project(G, Path(network).name, request, stop):
             log.warning("stopped; the same command goes on")

@@ -143,6 +143,7 @@ def test_a_stopped_one_says_that_the_same_command_goes_on(place: Path, monkeypat
     ("arguments", "words"),
     [
         (["--target", "absent.png"], "there is no such file"),
+        (["--target", "img", "--delta", "delta.safetensors"], "leave out --delta"),
         (["--target", "img", "--idx", "7"], "has no entry 7"),
         (["--target", "img", "--idx", "0,0"], "names an entry twice"),
         (["--target", "img", "--yaw", "0,1", "--pitch", "1,2,3"], "give as many"),
