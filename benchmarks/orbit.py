@@ -30,7 +30,7 @@ from training.pixels import colours
 from training.portraits.filming import frames
 from training.portraits.heads import Head, heads_of_seeds
 from training.portraits.paths import VideoPath, tracks_in_grid
-from training.portraits.sitter import TOGETHER
+from training.portraits.sitter import TOGETHER, views_at_once
 from training.portraits.trajectories import moving
 from training.portraits.views import conditioning_label
 
@@ -88,7 +88,7 @@ def measure(size: str, device: str, num_frames: int) -> dict[str, object]:
         "config": SIZES[size],
         "resolution": G.img_resolution,
         "frames": num_frames,
-        "together": TOGETHER,
+        "together": views_at_once(G),
         "picture_ms": round(harness.median(picture_s) * 1e3, 2),
         "frame_ms": round(frame_s * 1e3, 2),
         "of_which_encoding_ms": round(encoding_s / num_frames * 1e3, 2),

@@ -15,6 +15,7 @@ from PIL import Image
 
 import gen_videos
 from tests.training.small import codes, labels, small_generator
+from training.portraits import video_request
 from training.portraits.latents import Latent, write_latent
 from training.pretrained.network_file import save_networks
 
@@ -112,6 +113,21 @@ def test_every_option_changes_the_picture(network: Path, tmp_path: Path) -> None
     plain, *others = (np.asarray(Image.open(tmp_path / name / "000000.png")) for name in ("plain", *OPTIONS))
     for name, other in zip(OPTIONS, others, strict=True):
         assert (other != plain).any(), name
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("runs/00003-panohead/", "00003-panohead"),
+        (r"C:\nets\easy-khair-180.pkl", "easy-khair-180"),
+        ("https://host/a/net work.safetensors#sha256=00ff", "net-work"),
+        ("networks-0001.5.pt", "networks-0001.5"),
+        ("..", "network"),
+        ("heads:?*", "heads"),
+    ],
+)
+def test_names_of_files_are_safe_everywhere(source: str, name: str) -> None:
+    assert video_request._safe(source) == name
 
 
 def test_flags_without_a_meaning_are_told(network: Path, tmp_path: Path) -> None:

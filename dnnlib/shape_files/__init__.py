@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of shapes: meshes as .ply, .obj and .glb, volumes as .mrc. All by NumPy alone, all in the units they are given."""
+"""Files of shapes: meshes as .ply, .obj and .glb, volumes as .mrc. By NumPy alone, in the units that they are given."""

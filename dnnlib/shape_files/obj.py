@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Meshes as .obj, text that every program reads. Colours follow the position of a vertex, as MeshLab and Blender do it."""
+"""Meshes as .obj, text that every program reads. Colours follow the position of a vertex, as in MeshLab and Blender."""
 
 from collections.abc import Iterator
 from typing import BinaryIO

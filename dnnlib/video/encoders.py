@@ -20,6 +20,7 @@ from dnnlib.video.formats import FOLDER, FORMATS, Video, VideoError, load_av
 _BT709 = 1  # As FFmpeg numbers matrices, primaries and curves; browsers take untagged videos for something older.
 _LIMITED = 1  # Brightness from 16 to 235, as nearly all videos have it.
 _BEST_LOOK = {"libx264": 17, "libvpx-vp9": 24}  # Constant rate factors at which one has to search for losses.
+_WHOLE_EVERY_S = 4
 _PALETTE_FRAMES, _PALETTE_SIDE = 32, 48  # More pixels take longer and give the same colours.
 
 
@@ -66,7 +67,8 @@ class AvEncoder(AbstractEncoder):
         stream.width, stream.height = video.width, video.height
         stream.pix_fmt = "yuva420p" if video.alpha else "yuv420p"
         context = stream.codec_context
-        context.gop_size = max(1, round(video.fps))  # Whole pictures once a second: players jump to those.
+        # Whole pictures are where players jump to, and a little pulse to the eye: few are right for short videos.
+        context.gop_size = max(1, round(_WHOLE_EVERY_S * video.fps))
         context.color_range, context.colorspace = _LIMITED, _BT709
         context.color_primaries, context.color_trc = _BT709, _BT709
         if video.bitrate is not None:

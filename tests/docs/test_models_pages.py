@@ -25,11 +25,13 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = ["conventions.md", "migrating.md", "systems.md"]
 MIGRATING = (ROOT / "docs" / "migrating.md").read_text(encoding="utf-8")
 SYSTEMS = (ROOT / "docs" / "systems.md").read_text(encoding="utf-8")
+PUBLISHED = {
+    *("train.py", "dataset_tool_seg.py", "resave_model.py", "calc_metrics.py", "gen_samples.py", "gen_videos.py"),
+    *("gen_interpolation.py", "projector_withseg.py", "gen_videos_proj_withseg.py"),
+}
 # What a published command that has no counterpart yet would be part of, where the name is not the same.
 HOME = {
-    "gen_interpolation.py": "gen_samples.py",
     "projector_withseg.py": "projector.py",
-    "gen_videos_proj_withseg.py": "gen_videos.py",
 }
 
 
@@ -169,6 +171,8 @@ def test_commands_that_are_named_exist_and_those_that_do_not_are_said_not_to() -
     packing = CliRunner().invoke(dataset_tool.main, ["pack", "--help"]).output
     assert all(flag in packing for flag in ("--img_source", "--seg_source", "--img_dest", "--seg_dest"))
     absent = re.findall(r"`(\w+\.py)`", "|".join(row[0] for row in rows(section(MIGRATING, "Not there yet"))))
-    assert len(absent) == 6
+    told = set(re.findall(r"\b(\w+\.py)\b", " ".join(row[0] for row in rows(section(MIGRATING, "Commands")))))
+    assert set(absent) | told >= PUBLISHED
+    assert not set(absent) & told
     for script in absent:
         assert not (ROOT / HOME.get(script, script)).exists(), f"docs/migrating.md says that {script} is not there yet"

@@ -5,7 +5,8 @@ Alpha is the opacity that the rays met. Where it is partial, a picture has the b
 show as a rim before any other background. So the head is photographed before an even backdrop, the mean of its own, and
 that one's known colour is taken out again. Difference matting, from two or six pictures before different backdrops, is
 no closer to what the generator itself paints before a further one, and costs those pictures; a backdrop of no features
-is none that super-resolution knows, and leaves rims.
+is none that super-resolution knows, and leaves rims. What is nearly clear has no colour to speak of and takes that of
+what it is next to, so that the cut-out can be resized.
 """
 
 from typing import NamedTuple
@@ -17,10 +18,12 @@ from torch import Tensor
 from training.generator import Exposure, Generator
 from training.networks.noise import ConstantNoise
 from training.networks.superresolution import resize
+from training.portraits.fill import filled
 from training.portraits.sitter import Sitter, develop
 
 _HAZE = 1 / 64  # Opacity so close to 0 or 1 is meant to be that.
-_THINNEST = 1 / 16  # Less alpha than this says nothing of the colour before it.
+_THINNEST = 1 / 16  # Less alpha than this says nothing of the colour before it, ...
+_SURE = 1 / 2  # ... and from here on all.
 
 
 class Studio(NamedTuple):
@@ -44,7 +47,7 @@ def cut_out(
     mixed = develop(G, place.sitter, exposure)["image"]
     alpha = resize(exposure.opacity.sub(_HAZE).div(1 - 2 * _HAZE).clamp(0, 1), mixed.shape[-1])
     colour = (mixed - (1 - alpha) * place.behind) / alpha.clamp(min=_THINNEST)
-    return colour.clamp(-1, 1), alpha
+    return filled(colour.clamp(-1, 1), (alpha / _SURE).clamp(max=1)), alpha
 
 
 @torch.no_grad()

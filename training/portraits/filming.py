@@ -22,7 +22,7 @@ from training.generator import Generator
 from training.portraits.backdrops import Ground
 from training.portraits.kinds import show
 from training.portraits.paths import Track, VideoPath
-from training.portraits.sitter import TOGETHER, Sitter
+from training.portraits.sitter import Sitter
 from training.portraits.tiles import tiled
 
 log = get_logger(__name__)
@@ -44,7 +44,7 @@ def frames(
     backdrop: Tensor | None = None,  # Behind all heads, as G.backdrop returned it.
     ground: Ground | None = None,  # Pixels behind all heads.
     alpha: bool = False,  # Keep the transparency of what is cut out; otherwise it is before a chequered ground.
-    together: int = TOGETHER,
+    together: int | None = None,  # Frames of a head that stays; None: as is fastest.
 ) -> Iterator[Frame]:
     """All frames in order."""
     cells = [
@@ -86,7 +86,7 @@ def _cell(
     raw_resolution: int | None,
     backdrop: Tensor | None,
     ground: Ground | None,
-    together: int,
+    together: int | None,
 ) -> Iterator[dict[str, Frame]]:
     """The kinds of pictures of one cell, frame by frame."""
     if backdrop is None and track.ws_background is not None and track.ws_background.is_still:

@@ -26,7 +26,7 @@ from training.networks.superresolution import resize
 from training.pixels import colours, shades
 from training.portraits.backdrops import Ground, put_before
 from training.portraits.cutout import backdrop_alone, cut_out, studio
-from training.portraits.sitter import TOGETHER, Sitter, develop, exposures
+from training.portraits.sitter import Sitter, develop, exposures, views_at_once
 
 KINDS = ("image", "raw", "depth", "mask", "background", "foreground")
 NEED_BACKGROUND = ("background", "foreground")
@@ -81,10 +81,10 @@ def show(
     kinds: Sequence[str],
     *,
     raw_resolution: int | None = None,
-    together: int = TOGETHER,
+    together: int | None = None,
     ground: Ground | None = None,
 ) -> Iterator[Pictures]:
-    """The views of a head, `together` of them at a time, in order. RGB, the foreground RGBA.
+    """The views of a head, `together` of them at a time (None: as is fastest), in order. RGB, the foreground RGBA.
 
     Image and background have the pixels of `ground`, where they are given, behind the head.
     """
@@ -92,6 +92,7 @@ def show(
     check_kinds(G, needs)
     place = studio(G, sitter, raw_resolution) if "foreground" in needs else None
     behind = colours(backdrop_alone(G, sitter, raw_resolution)) if "background" in needs else None
+    together = together or views_at_once(G)
     parts = exposures(G, sitter, labels, raw_resolution=raw_resolution, together=together)
     for exposure, c in zip(parts, labels.split(together), strict=True):
         size, made = G.img_resolution, {}

@@ -87,7 +87,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _array(data: bytes) -> np.ndarray:
-    return np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    return np.lib.format.read_array(io.BytesIO(data))  # Which refuses pickles.
 
 
 def _floats(

@@ -11,7 +11,8 @@ from torch import Tensor
 from training.generator import Exposure, Generator
 from training.types import Rendering
 
-TOGETHER = 4  # Views rendered at once, where nobody says otherwise.
+TOGETHER = 4  # Heads or views at once, where nobody says otherwise.
+_CACHED_SIDE = 128  # A CPU is slower per view as soon as several have more pixels than a square of this side.
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -35,14 +36,23 @@ def seat(G: Generator, ws: Float[Tensor, "heads num_ws w_dim"]) -> Sitter:
     return sitter
 
 
-def seat_each(G: Generator, ws: Float[Tensor, "heads num_ws w_dim"], *, together: int = TOGETHER) -> Iterator[Sitter]:
-    """Each head in turn; the work that its views share is done for `together` heads at once."""
-    for some in ws.split(together):
+def seat_each(
+    G: Generator, ws: Float[Tensor, "heads num_ws w_dim"], *, together: int | None = None
+) -> Iterator[Sitter]:
+    """Each head in turn; the work that its views share is done for `together` heads at once (None: as is fastest)."""
+    for some in ws.split(together or views_at_once(G)):
         with torch.no_grad():
             planes, backdrops = G.planes(some, "const"), G.backdrop(some, "const")
         for i in range(len(some)):
             one = slice(i, i + 1)
             yield Sitter(some[one], planes[one], None if backdrops is None else backdrops[one])
+
+
+def views_at_once(G: Generator) -> int:
+    """How many views of this size are rendered fastest, and heads prepared."""
+    if not next(G.parameters()).is_cpu:
+        return TOGETHER
+    return max(1, min(TOGETHER, _CACHED_SIDE**2 // G.img_resolution**2))
 
 
 def photograph(
@@ -51,9 +61,9 @@ def photograph(
     labels: Float[Tensor, "views 25"],
     *,
     raw_resolution: int | None = None,
-    together: int = TOGETHER,
+    together: int | None = None,
 ) -> Iterator[Rendering]:
-    """Pictures under each label, `together` of them at a time, in order."""
+    """Pictures under each label, `together` of them at a time (None: as is fastest), in order."""
     for exposure in exposures(G, sitter, labels, raw_resolution=raw_resolution, together=together):
         yield develop(G, sitter, exposure)
 
@@ -64,10 +74,10 @@ def exposures(
     labels: Float[Tensor, "views 25"],
     *,
     raw_resolution: int | None = None,
-    together: int = TOGETHER,
+    together: int | None = None,
 ) -> Iterator[Exposure]:
     """What the rays of each picture meet, before any backdrop."""
-    for c in labels.to(sitter.ws).split(together):
+    for c in labels.to(sitter.ws).split(together or views_at_once(G)):
         with torch.no_grad():  # Around the work only: a generator would hold it open while others compute.
             planes = sitter.planes.expand(len(c), *sitter.planes.shape[1:])
             exposure = G.expose(sitter.ws.expand(len(c), -1, -1), c, raw_resolution, "const", planes)

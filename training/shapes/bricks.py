@@ -19,7 +19,7 @@ _BRICK = 1 << 3 * _BITS
 class Bricks:
     """Values by index; `empty` where nothing was written."""
 
-    def __init__(self, side: int, dtype: type, empty: float) -> None:
+    def __init__(self, side: int, dtype: type, empty: float | bool) -> None:
         bricks = (side + _MASK) >> _BITS
         self._place = np.zeros((bricks, bricks, bricks), dtype=np.int32)  # Of each brick; 0 is the empty one.
         self._values = np.full((1, _BRICK), empty, dtype=dtype)

@@ -23,13 +23,13 @@ _TOGETHER = 1 << 18  # Points that are asked at once.
 class Densities:
     """Answers about any number of points, and counts them."""
 
-    def __init__(self, field: AbstractField, state: Tensor, bar: Progress | None = None) -> None:
+    def __init__(self, field: AbstractField, state: Tensor) -> None:
         if len(state) != 1:
             raise ValueError(f"A shape is that of one head, but there are planes of {len(state)}.")
         self.field = field
         self.state = state
-        self.bar = bar
         self.num_asked = 0
+        self.bar: Progress | None = None  # That counts them too, while one is shown.
 
     @torch.no_grad()
     def __call__(self, points: Float64[np.ndarray, "points 3"]) -> Float32[np.ndarray, " points"]:

@@ -81,12 +81,12 @@ def export_shape(
         raise ValueError(f"{path}: there is no folder {path.parent}; make it, or choose another.")
     if level is not None and not np.isfinite(level):
         raise ValueError(f"A level is a raw density, a number, not {level}.")
-    with progress(None, "density", unit="point") as bar:
-        ask = Densities(G.field, sitter.planes, bar)
-        level = choose_level(G, sitter, ask) if level is None else level
-        if kind == "mrc":
-            _write_volume(ask, grid, level, path)
-            return ShapeReport(path, resolution, level, ask.num_asked, 0, 0, 0)
+    ask = Densities(G.field, sitter.planes)
+    level = choose_level(G, sitter, ask) if level is None else level
+    if kind == "mrc":
+        _write_volume(ask, grid, level, path)
+        return ShapeReport(path, resolution, level, ask.num_asked, 0, 0, 0)
+    with progress(None, "surface", unit="point") as ask.bar:
         mesh, num_parts = head_mesh(ask, grid, level)
     looks = take_looks(G, sitter, mesh)
     mesh = painted(mesh, looks, grid.voxel_size)
@@ -99,9 +99,7 @@ def export_shape(
             assert mesh.colours is not None
             surfaces, texture = textured(mesh, looks, mesh.colours)
             write_glb(file, surfaces, texture, comment=_ABOUT)
-    return ShapeReport(
-        path, resolution, level, ask.num_asked, len(mesh.vertices), len(mesh.triangles), num_parts
-    )
+    return ShapeReport(path, resolution, level, ask.num_asked, len(mesh.vertices), len(mesh.triangles), num_parts)
 
 
 def head_mesh(ask: Densities, grid: Grid, level: float) -> tuple[Mesh, int]:
@@ -111,6 +109,11 @@ def head_mesh(ask: Densities, grid: Grid, level: float) -> tuple[Mesh, int]:
         raise ValueError(
             f"No density of this head is above the level {level:g}, so there is no surface. Choose a lower level, or "
             "none: then it follows from the pictures."
+        )
+    if crossed.is_only_wall():
+        raise ValueError(
+            f"Every density of this head is above the level {level:g}: the surface would be that of the whole box. "
+            "Choose a higher level, or none: then it follows from the pictures."
         )
     return largest_part(surface(crossed))
 
@@ -133,7 +136,7 @@ def _write_volume(ask: Densities, grid: Grid, level: float, path: Path) -> None:
 def _sections(ask: Densities, grid: Grid) -> Iterator[np.ndarray]:
     """Densities at each z, [y, x]."""
     samples = np.arange(1, grid.resolution + 1)
-    for z in samples:
+    for z in progress(samples, "volume", unit="slice"):
         y, x = np.meshgrid(samples, samples, indexing="ij")
         values = ask(grid.positions(np.stack([x, y, np.full_like(x, z)], axis=-1).reshape(-1, 3)))
         yield np.where(np.isfinite(values), values, _NOTHING_THERE).reshape(y.shape)

@@ -31,6 +31,11 @@ class Crossed(NamedTuple):
     cells: Indices
     samples: Bricks
 
+    def is_only_wall(self) -> bool:
+        """Whether nothing but the end of what pictures show bounds it: no density is below the level."""
+        corners = np.concatenate([self.samples.read(self.cells + corner) for corner in CORNERS])
+        return not bool((np.isfinite(corners) & (corners <= self.level)).any())
+
 
 def follow(ask: Ask, grid: Grid, level: float) -> Crossed:
     """The surface where densities fall below `level`."""

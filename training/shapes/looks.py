@@ -3,7 +3,7 @@
 
 A *look* is a picture of the head with the depths at which its mesh would be seen from there. Looks are taken from
 around at the height of the eyes, from above and below, and from around with a wider lens, which is trusted only where
-no other sees anything, such as the shoulders. A look counts for a point by how squarely it sees it.
+no other sees anything, such as the shoulders. A look counts for a point by how clearly it sees it.
 """
 
 import math
@@ -19,11 +19,12 @@ from training.camera_paths import camera_on_sphere
 from training.cameras import HEAD_FOCAL, hv_from_angles, label_from_camera
 from training.generator import Generator
 from training.portraits.sitter import TOGETHER, Sitter, photograph
-from training.shapes.raster import Drawn, Projected, draw, project_points
+from training.shapes.raster import Drawn, draw, project_points
 from training.types import Camera
 
 _SHARPNESS = 6  # Power of the cosine between normal and viewing direction.
 _LEAST_COSINE = 0.15
+_FRAME = 0.08  # Towards the edge of a picture, from this share of its width on, it counts less and less.
 
 
 class Ring(NamedTuple):
@@ -35,11 +36,11 @@ class Ring(NamedTuple):
     trust: float
 
 
-RINGS = (
+RINGS = (  # 16 views: a square sheet.
     Ring(0.0, 8, HEAD_FOCAL, 1.0),
-    Ring(25.0, 4, HEAD_FOCAL, 0.5),
-    Ring(-20.0, 4, HEAD_FOCAL, 0.5),
-    Ring(0.0, 4, 0.55 * HEAD_FOCAL, 1e-4),
+    Ring(25.0, 3, HEAD_FOCAL, 0.5),
+    Ring(-20.0, 2, HEAD_FOCAL, 0.5),
+    Ring(0.0, 3, 0.55 * HEAD_FOCAL, 1e-4),
 )
 
 
@@ -49,7 +50,7 @@ class Look(NamedTuple):
     camera: Camera  # float64, no batch axis.
     trust: float
     picture: np.ndarray  # [size, size, 3] uint8, sRGB
-    seen: Projected
+    opacity: np.ndarray  # [raw size, raw size, 1] in [0, 1]
     drawn: Drawn
     clear_z: np.ndarray  # [size, size]: the nearest depth around a pixel, -inf where nothing is beside it.
     pixel: float  # World units across, at the middle of the head.
@@ -63,12 +64,11 @@ def take_looks(G: Generator, sitter: Sitter, mesh: Mesh) -> list[Look]:
     looks = []
     with progress(len(places), "colours", unit="view") as bar:
         pictures = _pictures(G, sitter, labels)
-        for (ring, _), camera, picture in zip(places, cameras, pictures, strict=True):
+        for (ring, _), camera, (picture, opacity) in zip(places, cameras, pictures, strict=True):
             size = len(picture)
-            seen = project_points(camera, mesh.vertices)
-            drawn = draw(seen, mesh.triangles, size)
+            drawn = draw(project_points(camera, mesh.vertices), mesh.triangles, size)
             pixel = G.config.camera_radius / ring.focal / size
-            looks.append(Look(camera, ring.trust, picture, seen, drawn, _clear(drawn.z), pixel))
+            looks.append(Look(camera, ring.trust, picture, opacity, drawn, _clear(drawn.z), pixel))
             bar.advance()
     return looks
 
@@ -77,26 +77,34 @@ def blend(looks: Sequence[Look], points: np.ndarray, normals: np.ndarray) -> tup
     """Colours of points [n, 3] in [0, 255], and which points any look sees."""
     total, weights = np.zeros((len(points), 3)), np.zeros(len(points))
     for look in looks:
-        weight = look.trust * sight(look, points, normals, project_points(look.camera, points)) ** _SHARPNESS
-        found = np.flatnonzero(weight)
-        uv = project_points(look.camera, points[found]).uv
-        total[found] += weight[found, None] * _bilinear(look.picture, uv)
-        weights[found] += weight[found]
+        found, clarity, uv = sight(look, points, normals)
+        weight = look.trust * clarity**_SHARPNESS
+        total[found] += weight[:, None] * _bilinear(look.picture, uv)
+        weights[found] += weight
     known = weights > 0
     total[known] /= weights[known, None]
     return total, known
 
 
-def sight(look: Look, points: np.ndarray, normals: np.ndarray, seen: Projected) -> np.ndarray:
-    """How squarely a look sees points: a cosine, and 0 for those hidden, outside of the picture or near an edge."""
+def sight(look: Look, points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which points a look sees, how clearly, and where in the picture.
+
+    Clarity is the cosine between normal and viewing direction, times the opacity, since the backdrop shines through
+    where that is less than 1, and it fades towards the edge of the picture. Hidden points, those outside of the picture
+    and those beside an edge of the surface are not seen.
+    """
     towards = look.camera.position.numpy() - points
     cosine = (towards * normals).sum(-1) / np.linalg.norm(towards, axis=-1)
+    found = np.flatnonzero(cosine > _LEAST_COSINE)
+    uv, z = project_points(look.camera, points[found])
     size = len(look.picture)
-    pixel = np.rint(seen.uv * size - 0.5).astype(np.int64)
-    inside = ((pixel >= 0) & (pixel < size)).all(-1)
-    x, y = np.where(inside[:, None], pixel, 0).T
+    x, y = np.floor(uv * size).astype(np.int64).clip(0, size - 1).T
     hidden_by_less = look.clear_z[y, x] + 8 * look.pixel  # A slope of 80 degrees, from a pixel to the next.
-    return np.where(inside & (cosine > _LEAST_COSINE) & (seen.z < hidden_by_less), cosine, 0.0)
+    is_seen = (z < hidden_by_less) & ((uv > 0) & (uv < 1)).all(-1)
+    found, uv = found[is_seen], uv[is_seen]
+    from_edge = np.minimum(uv, 1 - uv).min(axis=-1)
+    clarity = cosine[found] * _bilinear(look.opacity, uv)[:, 0] * (from_edge / _FRAME).clip(max=1)
+    return found, clarity, uv
 
 
 def _camera(G: Generator, ring: Ring, azimuth_rad: float) -> Camera:
@@ -105,10 +113,12 @@ def _camera(G: Generator, ring: Ring, azimuth_rad: float) -> Camera:
     return camera_on_sphere(*hv_from_angles(*angles), radius=G.config.camera_radius, focal=ring.focal, target=place)
 
 
-def _pictures(G: Generator, sitter: Sitter, labels: torch.Tensor) -> Iterator[np.ndarray]:
+def _pictures(G: Generator, sitter: Sitter, labels: torch.Tensor) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pictures and their opacities."""
     for rendering in photograph(G, sitter, labels, together=TOGETHER):
         images = (rendering["image"].float() * 127.5 + 128).clamp(0, 255).to(torch.uint8)
-        yield from images.movedim(1, -1).cpu().numpy()
+        masks = rendering["image_mask"].float().clamp(0, 1)
+        yield from zip(*(x.movedim(1, -1).cpu().numpy() for x in (images, masks)), strict=True)
 
 
 def _clear(z: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ def part_of_vertices(num_vertices: int, triangles: np.ndarray) -> np.ndarray:
 
 
 def largest_part(mesh: Mesh) -> tuple[Mesh, int]:
-    """The part that encloses the largest volume, and how many there are. A hollow inside the head has a negative one."""
+    """The part that encloses the largest volume, and how many parts there are. That of a hollow is negative."""
     names, part = np.unique(part_of_vertices(len(mesh.vertices), mesh.triangles), return_inverse=True)
     part = part.reshape(-1)[mesh.triangles[:, 0]]
     a, b, c = np.moveaxis(mesh.corners(), 1, 0)

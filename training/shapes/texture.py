@@ -2,7 +2,7 @@
 """A texture for a mesh, out of the looks that were taken of it.
 
 The texture is a sheet of *tiles*, one for each look, and a triangle gets the tile of the look that sees it most
-squarely; where its corners are in the picture is where they are in the tile. What is painted there is not that picture
+clearly; where its corners are in the picture is where they are in the tile. What is painted there is not that picture
 but the blend of all, which depends on the point alone: so two triangles that meet on a seam of the texture meet in one
 colour. Triangles that no look sees have colours at their vertices instead. Nothing is unfolded: every picture is the
 map of its own part, at its own sharpness.
@@ -18,6 +18,7 @@ from dnnlib.progress import progress
 from dnnlib.shape_files.glb import Surface
 from dnnlib.shape_files.mesh import Mesh
 from training.shapes.looks import Look, blend, sight
+from training.shapes.raster import project_points
 from training.shapes.spread import spread
 
 _JPEG_QUALITY = 95
@@ -35,10 +36,11 @@ def textured(mesh: Mesh, looks: Sequence[Look], colours: np.ndarray) -> tuple[li
         sheet[row * size : (row + 1) * size, column * size : (column + 1) * size] = _tile(mesh, looks, look)
         mine = mesh.triangles[is_seen & (best == number)]
         corners.append(mine + number * len(mesh.vertices))  # A vertex of two tiles is two vertices of the file.
-        uv.append((look.seen.uv.clip(0, 1) + (column, row)) / (columns, rows))
+        used = np.unique(mine)
+        uv.append((project_points(look.camera, mesh.vertices[used]).uv + np.array([column, row])) / (columns, rows))
     used, triangles = np.unique(np.concatenate(corners), return_inverse=True)
-    tile, vertex = np.divmod(used, len(mesh.vertices))
-    seen = Surface(mesh.vertices[vertex], mesh.normals[vertex], triangles.reshape(-1, 3), np.stack(uv)[tile, vertex])
+    vertex = used % len(mesh.vertices)
+    seen = Surface(mesh.vertices[vertex], mesh.normals[vertex], triangles.reshape(-1, 3), np.concatenate(uv))
     rest = mesh.part(np.flatnonzero(~is_seen))
     vertex = np.unique(mesh.triangles[~is_seen])
     unseen = Surface(rest.vertices, rest.normals, rest.triangles, colours=colours[vertex])
@@ -49,8 +51,10 @@ def _assign(mesh: Mesh, looks: Sequence[Look]) -> tuple[np.ndarray, np.ndarray]:
     """For each triangle the best look of those that see all its corners, and whether there is one."""
     best, score = np.zeros(len(mesh.triangles), dtype=np.int64), np.zeros(len(mesh.triangles))
     for number, look in enumerate(looks):
-        squarely = sight(look, mesh.vertices, mesh.normals, look.seen)
-        mine = look.trust * squarely[mesh.triangles].min(axis=1)
+        found, clarity, _ = sight(look, mesh.vertices, mesh.normals)
+        of_vertices = np.zeros(len(mesh.vertices))
+        of_vertices[found] = clarity
+        mine = look.trust * of_vertices[mesh.triangles].min(axis=1)
         better = mine > score
         best[better], score[better] = number, mine[better]
     return best, score > 0

@@ -10,7 +10,7 @@ from dnnlib.config_paths import replace
 from tests.training.small import CONFIG, codes, labels, small_generator
 from training.generator import Generator
 from training.pixels import colours
-from training.portraits.kinds import KINDS, parse_kinds, show
+from training.portraits.kinds import KINDS, _nearness, parse_kinds, show
 from training.portraits.sitter import Sitter, seat
 
 VIEWS = labels(0.0, 1.2, 3.0)
@@ -60,6 +60,19 @@ def test_the_background_is_the_same_from_everywhere_and_what_is_seen_where_no_he
     seen = shown(hollow, seat(hollow, sitter.ws), "image", "background")
     assert np.abs(seen["image"].astype(int) - seen["background"]).max() <= 1
     assert np.abs(pictures["image"].astype(int) - pictures["background"]).max() > 1
+
+
+def test_what_is_nearer_is_brighter_by_a_scale_that_no_view_changes() -> None:
+    G = small_generator()
+    depth = torch.linspace(2.2, 3.2, 11).expand(2, 1, 1, 11)
+    near, far = _nearness(G, depth, torch.cat([VIEWS[:1], VIEWS[:1]]))[:, 0, 0]
+    assert torch.equal(near, far)
+    assert (near.diff() <= 0).all()
+    assert near[0] == 1
+    assert near[-1] == pytest.approx(0.15)
+    further = VIEWS[:1].clone()
+    further[:, [3, 7, 11]] *= 1.1
+    assert torch.allclose(_nearness(G, depth[:1] + 0.27, further)[0, 0, 0], near, atol=1e-5)
 
 
 def test_what_a_model_cannot_show_is_refused_before_work() -> None:

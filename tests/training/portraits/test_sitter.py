@@ -4,8 +4,9 @@
 import pytest
 import torch
 
-from tests.training.small import codes, labels, small_generator
-from training.portraits.sitter import photograph, seat
+from dnnlib.config_paths import replace
+from tests.training.small import CONFIG, codes, labels, small_generator
+from training.portraits.sitter import photograph, seat, views_at_once
 
 
 @torch.no_grad()
@@ -31,3 +32,11 @@ def test_only_one_head_sits() -> None:
     G = small_generator()
     with pytest.raises(ValueError, match="2 rows"):
         seat(G, G.mapping(codes(2), labels(0.0, 1.0)))
+
+
+def test_views_together_are_few_where_they_are_large() -> None:
+    def at_once(resolution: int) -> int:
+        sizes = {"resolution": resolution, "superresolution.in_resolution": resolution // 2}
+        return views_at_once(small_generator(replace(CONFIG, **sizes)))
+
+    assert [at_once(resolution) for resolution in (32, 64, 128, 256)] == [4, 4, 1, 1]
