@@ -10,14 +10,17 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
 import gen_videos
+from tests.training.official_snapshots import official_parts, written
 from tests.training.small import codes, labels, small_generator
 from training.portraits import video_request
-from training.portraits.latents import Latent, write_latent
+from training.pretrained import load_generator
 from training.pretrained.network_file import save_networks
+from training.pretrained.official_config import PANOHEAD
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = 32
@@ -31,7 +34,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(network: Path, command: str, folder: Path, code: int = 0) -> Result:
-    arguments = [word.replace("OUT", str(folder)).replace("MODEL", str(network)) for word in command.split()]
+    arguments = [word.replace("OUT", str(folder)) for word in command.split()]
     if "--network" not in arguments:
         arguments += ["--network", str(network)]
     result = CliRunner().invoke(gen_videos.main, [*arguments, "--device", "cpu"])
@@ -45,29 +48,36 @@ def decode(path: Path) -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def latent(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    G = small_generator()
-    path = tmp_path_factory.mktemp("latent") / "projected_w.npz"
-    write_latent(path, Latent(G.mapping(codes(1), labels(0.0)).detach()))
-    return path
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a snapshot of the published structure, and styles as the published projector writes them."""
+    folder = tmp_path_factory.mktemp("published")
+    snapshot = written(folder / "easy-khair.pkl", folder / "trace", G_ema=official_parts(PANOHEAD)[0])
+    G = load_generator(snapshot)
+    with torch.no_grad():
+        ws = G.mapping(codes(1, G.z_dim), labels(0.0))
+    np.savez(folder / "projected_w.npz", w=ws.numpy())
+    return folder
 
 
-# Frames are few so that tests are quick; all else is as in PanoHead's README, but for the names of merged scripts.
+# As in PanoHead's README, but for the names of merged scripts; the second was gen_interpolation.py and has --mix too.
 PUBLISHED = {
-    "--network MODEL --seeds 0-3 --grid 2x2 --outdir=OUT --cfg Head --trunc 0.7": ("my-heads_90.mp4", (2, 2)),
-    "--network MODEL --trunc 0.7 --outdir OUT --mix 521,329": ("my-heads_90_mix521-329.mp4", None),
-    "--output=OUT/post.mp4 --latent=LATENT --trunc 0.7 --network MODEL --cfg Head": ("post.mp4", (1, 1)),
+    "--network MODEL.pkl --seeds 0-3 --grid 2x2 --outdir=OUT --cfg Head --trunc 0.7": ("easy-khair_90.mp4", (2, 2)),
+    "--network MODEL.pkl --trunc 0.7 --outdir OUT --mix 521,329": ("easy-khair_90_mix521-329.mp4", (7, 1)),
+    "--output=OUT/post.mp4 --latent=DIR/projected_w.npz --trunc 0.7 --network MODEL.pkl --cfg Head": (
+        "post.mp4",
+        (1, 1),
+    ),
 }
 
 
 @pytest.mark.parametrize("command", list(PUBLISHED))
-def test_published_commands_run(network: Path, latent: Path, tmp_path: Path, command: str) -> None:
-    name, cells = PUBLISHED[command]
-    run(network, command.replace("LATENT", str(latent)) + " --w-frames 3", tmp_path)
+def test_published_commands_run(published: Path, tmp_path: Path, command: str) -> None:
+    name, (columns, rows) = PUBLISHED[command]
+    here = command.replace("MODEL.pkl", str(published / "easy-khair.pkl")).replace("DIR", str(published))
+    run(published, here + " --w-frames 2", tmp_path)
     made = decode(tmp_path / name)
-    assert len(made) == 3
-    if cells:
-        assert made[0].shape == (cells[1] * SIZE, cells[0] * SIZE, 3)
+    assert len(made) == 2
+    assert made[0].shape == (rows * 128, columns * 128, 3)
     assert os.listdir(tmp_path) == [name]
 
 
@@ -149,6 +159,7 @@ def test_flags_without_a_meaning_are_told(network: Path, tmp_path: Path) -> None
         ("--output OUT/a.mp4 --quality 99", "0 (best) to 51"),
         ("--output OUT/a.mp4 --bitrate 1M --quality 9", "give one"),
         ("--output OUT/a.gif --fps 60", "up to 50"),
+        ("--fps 0", "up to 240 frames"),
         ("--grid 300x1 --num-keyframes 1", "2 to 8192"),
         ("--what depth --image_mode image", "give one of them"),
         ("--cameras nothing.npy", "nothing.npy"),

@@ -189,7 +189,7 @@ def _video(request: VideoRequest, file: Path, size: tuple[int, int]) -> Video:
     return Video(
         width=size[0],
         height=size[1],
-        fps=request.fps or (GIF_FPS if suffix == ".gif" else FPS),
+        fps=(GIF_FPS if suffix == ".gif" else FPS) if request.fps is None else request.fps,
         alpha=request.what == ("foreground",) and suffix in ("", ".webm"),
         bitrate=request.bitrate,
         quality=request.quality,
