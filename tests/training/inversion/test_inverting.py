@@ -65,6 +65,7 @@ def test_a_camera_that_is_ten_degrees_off_is_put_right(off_deg: float, tmp_path:
     assert angles.elevation_rad.rad2deg().item() == pytest.approx(0, abs=2)
 
 
+@SLOW
 def test_several_pictures_of_one_head_are_met_together(tmp_path: Path) -> None:
     G = solid_generator()
     targets = target(G, head(G), -60, 0, 60)

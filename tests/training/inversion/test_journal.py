@@ -56,9 +56,10 @@ def test_an_inversion_that_was_stopped_again_and_again_comes_to_the_same(tmp_pat
 
 
 def test_a_finished_one_takes_no_more_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = run(tmp_path)
+    short = dataclasses.replace(SETTINGS, num_steps=4, num_tuning_steps=4)
+    first = run(tmp_path, settings=short)
     monkeypatch.setattr(Stage, "step", None)
-    again = run(tmp_path)
+    again = run(tmp_path, settings=short)
     assert first is not None
     assert again is not None
     assert again.course.losses == first.course.losses
