@@ -18,6 +18,7 @@ from training.inversion.likeness import Likeness
 from training.inversion.mean_styles import MeanStyles, mean_styles
 from training.inversion.searching import Search
 from training.inversion.settings import Settings
+from training.inversion.stage import Stage
 from training.inversion.targets import Targets
 from training.inversion.tuning import Tuning
 from training.portraits.latents import Latent
@@ -97,7 +98,7 @@ def _digest(tensors: list[Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _ran(stage: Any, course: Course, targets: Targets, folder: Path, task: Task, stop: threading.Event) -> bool:
+def _ran(stage: Stage, course: Course, targets: Targets, folder: Path, task: Task, stop: threading.Event) -> bool:
     return loop.run(stage, course, targets, lambda: journal.save(folder, task, course, stage), stop)
 
 

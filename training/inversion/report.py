@@ -11,6 +11,7 @@ from torch import Tensor
 from dnnlib.drawing import RGBPicture, contact_sheet, joined
 from training.camera_paths import camera_on_sphere
 from training.cameras import camera_from_label, hv_from_angles, label_from_camera, view_angles
+from training.generator import Generator
 from training.inversion.inverting import Inversion
 from training.inversion.likeness import psnr_db
 from training.inversion.rendering import pictures_of
@@ -24,7 +25,7 @@ MEAN, FOUND, TUNED = "mean head", "search", "tuning"
 _CELL = 192
 
 
-def stages_of(inversion: Inversion) -> dict[str, tuple[Any, Latent]]:
+def stages_of(inversion: Inversion) -> dict[str, tuple[Generator, Latent]]:
     """Generator and latent, by what they are called: before, between and after the stages."""
     latent, base = inversion.latent, inversion.base
     mean = Latent(inversion.mean.w.expand_as(latent.ws), latent.labels)
@@ -77,7 +78,7 @@ class Report:
                 panels += [self._turn(G, latent, head, name) for head in range(len(latent.ws))]
         return joined(panels, vertical=True)
 
-    def _turn(self, G: Any, latent: Latent, head: int, name: str) -> RGBPicture:
+    def _turn(self, G: Generator, latent: Latent, head: int, name: str) -> RGBPicture:
         labels = around(latent.labels[self._targets.heads.index(head)])
         pictures = torch.cat([seen["image"].cpu() for seen in photograph(G, sitter_of(G, latent, head), labels)])
         angles = [f"{degrees}°" for degrees in AZIMUTHS_DEG]
@@ -97,7 +98,7 @@ def around(label: Float[Tensor, "25"]) -> Float[Tensor, "sides 25"]:
 
 
 @torch.no_grad()
-def sitter_of(G: Any, latent: Latent, head: int) -> Sitter:
+def sitter_of(G: Generator, latent: Latent, head: int) -> Sitter:
     """A head of the latent before its own background."""
     sitter = seat(G, latent.ws[head : head + 1])
     if latent.ws_background is None:
