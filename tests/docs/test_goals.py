@@ -37,6 +37,10 @@ def save_picture(path: Path) -> None:
     Image.fromarray(pixels).save(path)
 
 
+def save_mask(path: Path) -> None:
+    Image.fromarray(np.pad(np.full((24, 32), 255, np.uint8), ((12, 12), (16, 16)))).save(path)
+
+
 def save_styles(path: Path) -> None:
     """As PanoHead's projector does."""
     np.savez(path, w=small_generator().mapping(codes(1), labels(0.0)).detach().numpy())
@@ -45,6 +49,8 @@ def save_styles(path: Path) -> None:
 # What the page calls a file, and what makes a small one.
 FILES: dict[str, Callable[[Path], None]] = {
     "sea.jpg": save_picture,
+    "portrait.png": save_picture,
+    "mask.png": save_mask,
     "projected_w.npz": save_styles,
     "way.npy": lambda path: np.save(path, labels(0.0, 0.2, 0.4).numpy()),
 }
@@ -53,6 +59,7 @@ FILES: dict[str, Callable[[Path], None]] = {
 QUICKER: dict[str, list[str]] = {
     "gen_samples.py": ["--shape-res", "16"],
     "gen_videos.py": ["--w-frames", "2"],
+    "projector.py": ["--num-steps", "2", "--num-steps-pti", "2"],
 }
 SETTLED = "--cameras"  # A file of cameras has its own number of frames.
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from tests.training.small import codes, labels, small_generator
 from training import generator_checks
 from training.generator import Generator
+from training.tensor_checks import values_trusted
 
 C = labels(0.3, 2.0)
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,3 +133,11 @@ def test_values_are_not_looked_at_in_training() -> None:
     G = small_generator().train()
     out = G.synthesis(G.mapping(codes(2), C) * torch.nan, C)
     assert out["image"].isnan().any()
+
+
+@torch.no_grad()
+def test_values_are_not_looked_at_where_they_are_trusted(G: Generator, ws: Tensor) -> None:
+    with values_trusted():
+        assert not torch.isfinite(G.synthesis(ws * torch.nan, C)["image"]).any()
+    with pytest.raises(ValueError, match="not finite"):
+        G.synthesis(ws * torch.nan, C)

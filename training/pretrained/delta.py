@@ -30,6 +30,15 @@ def differences(base: Generator, tuned: Generator) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
+def round_as_stored(base: Generator, tuned: Generator) -> None:
+    """Makes the tuned generator what base and file will give, in place. Doing it again changes nothing to speak of."""
+    changes, before = differences(base, tuned), base.state_dict()
+    for name, tensor in tuned.state_dict().items():
+        if name in changes:
+            tensor.copy_(before[name] + changes[name].to(tensor))
+
+
+@torch.no_grad()
 def add_differences(G: Generator, changes: Mapping[str, Tensor]) -> None:
     """Makes the tuned generator of the base, in place."""
     own = G.state_dict()
