@@ -48,8 +48,8 @@ def _placed(x: Tensor, is_mirrored: Tensor, draws: torch.Generator) -> Tensor:
     shift = 0.2 * (2 * torch.rand(n, 2, generator=draws) - 1) * moved[:, None]
     flip = 1 - 2 * is_mirrored.float()
     cosine, sine = scale * turn_rad.cos(), scale * turn_rad.sin()
-    rows = [torch.stack([cosine * flip, -sine, shift[:, 0]], dim=1), torch.stack([sine * flip, cosine, shift[:, 1]], dim=1)]
-    grid = F.affine_grid(torch.stack(rows, dim=1), list(x.shape), align_corners=False)
+    rows = torch.stack([cosine * flip, -sine, shift[:, 0], sine * flip, cosine, shift[:, 1]], dim=1)
+    grid = F.affine_grid(rows.view(n, 2, 3), list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
 
 

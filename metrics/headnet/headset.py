@@ -74,7 +74,8 @@ def _read_truth(path: str | Path, count: int) -> dict[str, np.ndarray]:
         with np.load(io.BytesIO(store.read(TRUTH_FILE))) as arrays:
             truth = {name: arrays[name] for name in _TRUTHS}
     if len(truth["identity"]) != count:
-        raise DataError(f"{path}: tells of {len(truth['identity'])} pictures, but there are {count}; name their own truth")
+        told = len(truth["identity"])
+        raise DataError(f"{path}: tells of {told} pictures, but there are {count}; name their own truth")
     return truth
 
 

@@ -7,6 +7,7 @@ means of all maps, shifted and scaled so that each has mean 0 and deviation 1 ov
 tell blur and noise, coarse ones tell what is shown.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple, final
 
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from metrics.headnet import pictures
 from metrics.headnet.attributes import KINDS, NUMBERS
-from metrics.headnet.pictures import SIDE, Images, prepared
+from metrics.headnet.pictures import Images, prepared
 
 CHANNELS = (16, 24, 48, 96, 192)
 NUM_FEATURES = sum(CHANNELS)
@@ -48,8 +49,8 @@ class HeadNet(nn.Module):
     def __init__(self, digest: str = "") -> None:
         super().__init__()
         self.digest = digest
-        stem = nn.Sequential(nn.Conv2d(3, CHANNELS[0], 3, padding=1, bias=False), nn.BatchNorm2d(CHANNELS[0]), nn.SiLU())
-        coarser = [_Level(fine, coarse) for fine, coarse in zip(CHANNELS, CHANNELS[1:], strict=False)]
+        stem = nn.Sequential(*_convolution(3, CHANNELS[0]), nn.SiLU())
+        coarser = [_Level(fine, coarse) for fine, coarse in itertools.pairwise(CHANNELS)]
         self.levels = nn.ModuleList([stem, *coarser])
         # Quarters instead of the mean over all: what is to the left and right tells the side.
         self.embedding = nn.Sequential(
@@ -101,7 +102,7 @@ class HeadNet(nn.Module):
     def mask(self, images: Images) -> Float[Tensor, "n 1 side side"]:
         """Where the head and what it wears are: 0 to 1, as large as the picture."""
         mask = self.mask_head(self.maps(prepared(images))).sigmoid()
-        return pictures.resized(mask, images.shape[-1])
+        return pictures.resized(mask, images.shape[-1]).clamp(0, 1)
 
     def attributes(self, images: Images) -> dict[str, Float[Tensor, " n *kinds"]]:
         """Probabilities of kinds, in the order of KINDS, and numbers in their units."""

@@ -7,13 +7,12 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 SIDE = 64
-RESIZE = "antialiased triangle filter to 64 x 64; 8-bit pictures are rounded to 8 bits again"
 
 Images = UInt8[Tensor, "n 3 side side"] | Float[Tensor, "n 3 side side"]
 
 
 def prepared(images: Images) -> Float[Tensor, "n 3 64 64"]:
-    """Resized. 8-bit pictures stay what could be stored; those in [-1, 1] keep their gradients."""
+    """Resized. 8-bit pictures are rounded again, as if they had been stored; those in [-1, 1] keep their gradients."""
     check(images)
     if images.dtype == torch.uint8:
         return resized(images.float(), SIDE).round().clamp(0, 255) / 127.5 - 1
@@ -21,10 +20,10 @@ def prepared(images: Images) -> Float[Tensor, "n 3 64 64"]:
 
 
 def resized(images: Float[Tensor, "n channels from from"], side: int) -> Float[Tensor, "n channels side side"]:
-    """Without aliasing, and unchanged where the size is right already."""
+    """Bicubic, without aliasing, and unchanged where the size is right already."""
     if images.shape[-1] == side:
         return images
-    return F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
+    return F.interpolate(images, size=(side, side), mode="bicubic", antialias=True, align_corners=False)
 
 
 def check(images: Tensor) -> None:

@@ -59,9 +59,9 @@ class Progressed:
 
 
 def train(heads: HeadSet, plan: Plan, state: Path, told: dict[str, Any]) -> tuple[HeadNet, Progressed] | None:
-    """The trained network; None if it was asked to stop before. `told` describes the data: a state of others is refused.
+    """The trained network; None if it was asked to stop before.
 
-    `state` is the file from which the same call goes on.
+    `state` is the file from which the same call goes on. `told` describes the data: a state of others is refused.
     """
     heads = dataclasses.replace(heads, identity=heads.identity.unique(return_inverse=True)[1])
     learner = _begun(heads, plan)
@@ -132,8 +132,8 @@ def calibrate(net: HeadNet, heads: HeadSet, batch: int = 256) -> None:
 
 
 def _no_zero(std: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-    """A channel that never changes is as good as none; it must not be divided by nothing."""
-    return std.clamp(min=1e-3 * float(std.max()))
+    """A channel that hardly ever changes is as good as none; it must not be divided by next to nothing."""
+    return std.clamp(min=0.01 * float(std.median()))
 
 
 def _begun(heads: HeadSet, plan: Plan) -> Learner:
@@ -145,9 +145,7 @@ def _begun(heads: HeadSet, plan: Plan) -> Learner:
     return learner
 
 
-def _save(
-    path: Path, learner: Learner, optimizer: torch.optim.AdamW, origin: dict[str, Any], done: Progressed
-) -> None:
+def _save(path: Path, learner: Learner, optimizer: torch.optim.AdamW, origin: dict[str, Any], done: Progressed) -> None:
     tensors = {f"learner/{name}": tensor for name, tensor in learner.state_dict().items()}
     tensors |= {f"optimizer/{name}": tensor for name, tensor in state_tensors(optimizer, learner).items()}
     checkpoint.write(path, tensors, origin | {"done": dataclasses.asdict(done)})
@@ -158,7 +156,7 @@ def _restored(path: Path, learner: Learner, optimizer: torch.optim.AdamW, origin
         return Progressed()
     tensors, header = checkpoint.read(path)
     if {name: header.get(name) for name in origin} != origin:
-        raise CheckpointError(f"{path}: is of a training with other settings or data; choose another folder, or remove it")
+        raise CheckpointError(f"{path}: is of another plan or other data; choose another folder, or remove the file")
     parts: dict[str, dict[str, Tensor]] = {"learner": {}, "optimizer": {}}
     for name, tensor in tensors.items():
         part, _, rest = name.partition("/")
