@@ -7,6 +7,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 SIDE = 64
+RESIZE = "bicubic, antialiased, to 64 x 64; 8-bit pictures are rounded to 8 bits again"
 
 Images = UInt8[Tensor, "n 3 side side"] | Float[Tensor, "n 3 side side"]
 
