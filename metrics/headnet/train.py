@@ -14,7 +14,7 @@ from dnnlib.text import format_duration
 from metrics.headnet import losses
 from metrics.headnet.headset import open_heads
 from metrics.headnet.record import RECORD, WEIGHTS, to_json
-from metrics.headnet.training import Plan, calibrate, train
+from metrics.headnet.training import VIEWS, Plan, calibrate, train
 from metrics.headnet.weights import load_headnet, save_headnet, stored
 
 _PLAN = Plan()
@@ -27,7 +27,9 @@ _FILE = click.Path(exists=True, path_type=Path)
 @click.option("--truth_data", type=_FILE, required=True, help="Their truth.")
 @click.option("--outdir", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where results go.")
 @click.option("--steps", type=click.IntRange(1), default=_PLAN.steps, show_default=True)
-@click.option("--batch", type=click.IntRange(2), default=_PLAN.batch, show_default=True, help="Pictures per step.")
+@click.option(
+    "--batch", type=click.IntRange(2 * VIEWS), default=_PLAN.batch, show_default=True, help="Pictures per step."
+)
 @click.option("--seed", type=click.IntRange(0), default=_PLAN.seed, show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Of the CPU.  [default: PyTorch's choice]")
 @clean_errors

@@ -13,40 +13,32 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor, nn
+from torch import Tensor
 
 from dnnlib.progress import progress
 from dnnlib.stop import stop_requests
 from metrics.headnet import losses
 from metrics.headnet.augmentation import augmented
 from metrics.headnet.headset import HeadSet
-from metrics.headnet.network import IDENTITY, HeadNet
+from metrics.headnet.network import HeadNet
 from torch_utils import checkpoint, rng
 from torch_utils.checkpoint import CheckpointError
 from training.optimizer import load_state_tensors, state_tensors
 
 _SAVE_EVERY = 200  # Steps.
 _WARM_UP = 0.05  # Of the steps.
+VIEWS = 4  # Of an identity in a batch.
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """What a training is asked for."""
 
-    steps: int = 3000
+    steps: int = 1600
     batch: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     seed: int = 0
-
-
-class Learner(nn.Module):
-    """The network and what it needs only while it learns: a prototype per identity."""
-
-    def __init__(self, num_identities: int) -> None:
-        super().__init__()
-        self.net = HeadNet()
-        self.prototypes = nn.Parameter(torch.randn(num_identities, IDENTITY))
 
 
 @dataclasses.dataclass
@@ -63,35 +55,35 @@ def train(heads: HeadSet, plan: Plan, state: Path, told: dict[str, Any]) -> tupl
 
     `state` is the file from which the same call goes on. `told` describes the data: a state of others is refused.
     """
-    heads = dataclasses.replace(heads, identity=heads.identity.unique(return_inverse=True)[1])
-    learner = _begun(heads, plan)
+    if heads.identity.unique(return_counts=True)[1].max() < 2:
+        raise ValueError("every head is seen once only: make the set with --views-per-identity=8 or so")
+    net = _begun(heads, plan)
     optimizer = torch.optim.AdamW(
-        learner.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay, betas=(0.9, 0.99), fused=True
+        net.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay, betas=(0.9, 0.99), fused=True
     )
     origin = {"plan": dataclasses.asdict(plan), "data": told}
-    done = _restored(state, learner, optimizer, origin)
-    learner.to(memory_format=torch.channels_last).train()
+    done = _restored(state, net, optimizer, origin)
+    net.train()
     start_s = time.monotonic() - done.seconds
     with stop_requests() as stop, progress(plan.steps, "HeadNet", "step", done.step) as bar:
         while done.step < plan.steps and not stop.is_set():
-            parts = _step(learner, optimizer, heads, plan, done.step)
+            parts = _step(net, optimizer, heads, plan, done.step)
             done.step += 1
             done.seconds = time.monotonic() - start_s
             done.losses = _averaged(done.losses, parts, plan.steps / 10)
             if done.step % _SAVE_EVERY == 0 or done.step == plan.steps or stop.is_set():
-                _save(state, learner, optimizer, origin, done)
+                _save(state, net, optimizer, origin, done)
             bar.advance()
-    return (learner.net.eval(), done) if done.step == plan.steps else None
+    return (net.eval(), done) if done.step == plan.steps else None
 
 
-def _step(learner: Learner, optimizer: torch.optim.AdamW, heads: HeadSet, plan: Plan, step: int) -> dict[str, float]:
-    some = heads.rows(order(plan.seed, step, plan.batch, len(heads)))
+def _step(net: HeadNet, optimizer: torch.optim.AdamW, heads: HeadSet, plan: Plan, step: int) -> dict[str, float]:
+    some = heads.rows(order(plan.seed, step, plan.batch, heads.identity))
     draws = rng.generator(plan.seed, "headnet/augment", step)
     seen = augmented(some.image.float() / 127.5 - 1, some.mask.float() / 255, draws)
     yaw_rad = torch.where(seen.is_mirrored, -some.yaw_rad, some.yaw_rad)
-    net = learner.net
     numbers = (some.numbers - net.number_mean) / net.number_std
-    parts = losses.terms(net(seen.image), some, yaw_rad, seen.mask, numbers, learner.prototypes)
+    parts = losses.terms(net(seen.image), some, yaw_rad, seen.mask, numbers)
     for group in optimizer.param_groups:
         group["lr"] = plan.learning_rate * pace(step / plan.steps)
     optimizer.zero_grad()
@@ -100,13 +92,19 @@ def _step(learner: Learner, optimizer: torch.optim.AdamW, heads: HeadSet, plan: 
     return {name: float(part.detach()) for name, part in parts.items()}
 
 
-def order(seed: int, step: int, batch: int, count: int) -> Int64[Tensor, " batch"]:
-    """The rows of a step. Every epoch has all rows once, in another order; batches may reach into the next one."""
-    first = step * batch
-    epochs = range(first // count, (first + batch - 1) // count + 1)
-    rows = [torch.randperm(count, generator=rng.generator(seed, "headnet/order", epoch)) for epoch in epochs]
-    start = first - epochs[0] * count
-    return torch.cat(rows)[start : start + batch]
+def order(seed: int, step: int, batch: int, identity: Int64[Tensor, " n"]) -> Int64[Tensor, " batch"]:
+    """The rows of a step: so many identities as fill the batch, from VIEWS sides each, which are drawn anew.
+
+    Every epoch has all identities once, in another order; a step may reach into the next one.
+    """
+    known = identity.unique()
+    count = batch // VIEWS
+    first = step * count
+    epochs = range(first // len(known), (first + count - 1) // len(known) + 1)
+    orders = [torch.randperm(len(known), generator=rng.generator(seed, "headnet/order", epoch)) for epoch in epochs]
+    chosen = known[torch.cat(orders)[first - epochs[0] * len(known) :][:count]]
+    shuffled = torch.randperm(len(identity), generator=rng.generator(seed, "headnet/views", step))
+    return torch.cat([shuffled[identity[shuffled] == one][:VIEWS] for one in chosen])
 
 
 def pace(share: float) -> float:
@@ -136,33 +134,33 @@ def _no_zero(std: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
     return std.clamp(min=0.01 * float(std.median()))
 
 
-def _begun(heads: HeadSet, plan: Plan) -> Learner:
+def _begun(heads: HeadSet, plan: Plan) -> HeadNet:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(rng.key_of(plan.seed, "headnet/weights") >> 1)
-        learner = Learner(int(heads.identity.max()) + 1)
-    learner.net.number_mean.copy_(heads.numbers.mean(dim=0))
-    learner.net.number_std.copy_(heads.numbers.std(dim=0))
-    return learner
+        net = HeadNet().to(memory_format=torch.channels_last)
+    net.number_mean.copy_(heads.numbers.mean(dim=0))
+    net.number_std.copy_(heads.numbers.std(dim=0))
+    return net
 
 
-def _save(path: Path, learner: Learner, optimizer: torch.optim.AdamW, origin: dict[str, Any], done: Progressed) -> None:
-    tensors = {f"learner/{name}": tensor for name, tensor in learner.state_dict().items()}
-    tensors |= {f"optimizer/{name}": tensor for name, tensor in state_tensors(optimizer, learner).items()}
+def _save(path: Path, net: HeadNet, optimizer: torch.optim.AdamW, origin: dict[str, Any], done: Progressed) -> None:
+    tensors = {f"net/{name}": tensor for name, tensor in net.state_dict().items()}
+    tensors |= {f"optimizer/{name}": tensor for name, tensor in state_tensors(optimizer, net).items()}
     checkpoint.write(path, tensors, origin | {"done": dataclasses.asdict(done)})
 
 
-def _restored(path: Path, learner: Learner, optimizer: torch.optim.AdamW, origin: dict[str, Any]) -> Progressed:
+def _restored(path: Path, net: HeadNet, optimizer: torch.optim.AdamW, origin: dict[str, Any]) -> Progressed:
     if not path.exists():
         return Progressed()
     tensors, header = checkpoint.read(path)
     if {name: header.get(name) for name in origin} != origin:
         raise CheckpointError(f"{path}: is of another plan or other data; choose another folder, or remove the file")
-    parts: dict[str, dict[str, Tensor]] = {"learner": {}, "optimizer": {}}
+    parts: dict[str, dict[str, Tensor]] = {"net": {}, "optimizer": {}}
     for name, tensor in tensors.items():
         part, _, rest = name.partition("/")
         parts[part][rest] = tensor
-    checkpoint.load_weights(learner, parts["learner"], str(path))
-    load_state_tensors(optimizer, learner, parts["optimizer"], str(path))
+    checkpoint.load_weights(net, parts["net"], str(path))
+    load_state_tensors(optimizer, net, parts["optimizer"], str(path))
     return Progressed(**header["done"])
 
 

@@ -2,18 +2,20 @@
 """HeadNet's training is a function of its data and seed, however often it is stopped."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from click.testing import CliRunner
 
 from dataset_tool import main as dataset_tool
 from metrics.headnet.augmentation import augmented
 from metrics.headnet.evaluate import main as evaluate
-from metrics.headnet.losses import cosine_classification
+from metrics.headnet.losses import contrast
 from metrics.headnet.network import HeadNet
 from metrics.headnet.train import main as train_command
-from metrics.headnet.training import Plan, calibrate, order, pace, train
+from metrics.headnet.training import VIEWS, Plan, calibrate, order, pace, train
 from metrics.headnet.weights import load_headnet
 from torch_utils.checkpoint import CheckpointError
 
@@ -24,16 +26,21 @@ class StopError(Exception):
     """As a kill between two steps."""
 
 
-def test_every_epoch_has_every_row_once_in_another_order():
-    rows = torch.cat([order(0, step, 8, 20) for step in range(5)])
-    first, second = rows[:20], rows[20:]
-    assert torch.equal(first.sort().values, torch.arange(20))
-    assert torch.equal(second.sort().values, torch.arange(20))
+def test_every_epoch_has_every_identity_once_from_several_sides():
+    identity = torch.arange(80) // 8 + 5
+    steps = [order(0, step, 8, identity) for step in range(10)]  # 2 of 10 identities each.
+    assert all(len(rows.unique()) == 2 * VIEWS for rows in steps)
+    shown = torch.stack([identity[rows].view(2, VIEWS) for rows in steps])
+    assert (shown == shown[..., :1]).all()
+    first, second = shown[:5, :, 0].flatten(), shown[5:, :, 0].flatten()
+    assert torch.equal(first.sort().values, identity.unique())
+    assert torch.equal(second.sort().values, identity.unique())
     assert not torch.equal(first, second)
 
 
-def test_a_batch_may_be_larger_than_the_set():
-    assert order(0, 3, 50, 20).shape == (50,)
+def test_a_batch_may_be_larger_than_the_set_and_views_be_few():
+    rows = order(0, 3, 40, torch.tensor([1, 1, 2, 2, 2]))
+    assert sorted(rows.unique().tolist()) == [0, 1, 2, 3, 4]
 
 
 def test_the_pace_rises_from_nothing_and_ends_at_nothing():
@@ -55,11 +62,22 @@ def test_pictures_and_masks_are_moved_alike(heads):
     assert out.is_mirrored.float().mean().sub(0.5).abs() < 0.25
 
 
-def test_the_classification_is_easier_for_the_right_prototype():
-    prototypes = torch.eye(4)
-    right, wrong = (cosine_classification(prototypes, prototypes, torch.arange(4).roll(by)) for by in (0, 1))
-    assert right < 0.1
-    assert wrong > 10
+def test_the_contrast_is_what_its_formula_says():
+    vectors = F.normalize(torch.randn(6, 5, generator=torch.Generator().manual_seed(1)), dim=1)
+    identity = torch.tensor([0, 0, 0, 1, 1, 2])
+    terms = []
+    for i in range(6):
+        others = [j for j in range(6) if j != i]
+        exponents = {j: math.exp(float(vectors[i] @ vectors[j]) / 0.1) for j in others}
+        same = [-math.log(exponents[j] / sum(exponents.values())) for j in others if identity[j] == identity[i]]
+        terms.append(sum(same) / len(same) if same else 0.0)
+    assert float(contrast(vectors, identity)) == pytest.approx(sum(terms) / 6, rel=1e-4)
+
+
+def test_heads_seen_once_are_no_training_set(heads, tmp_path):
+    once = heads.rows(torch.arange(0, 72, 6))
+    with pytest.raises(ValueError, match="views-per-identity"):
+        train(once, PLAN, tmp_path / "state.safetensors", {})
 
 
 def test_features_of_the_set_that_calibrates_have_mean_zero_and_deviation_one(heads):
@@ -117,7 +135,7 @@ def test_the_commands_make_train_and_measure(tmp_path):
         options = ["--num=12", "--views-per-identity=3", f"--seed={seed}", "--no-depth", "--workers=1"]
         run(dataset_tool, "synth", *options, *places)
     places = {seed: [f"--{name}_data={path}" for name, path in data[seed].items()] for seed in data}
-    run(train_command, *places[1], f"--outdir={tmp_path}/net", "--steps=2", "--batch=4")
+    run(train_command, *places[1], f"--outdir={tmp_path}/net", "--steps=2", "--batch=8")
     assert load_headnet(path=tmp_path / "net" / "headnet.safetensors").digest
 
     shown = run(evaluate, *places[2], f"--net={tmp_path}/net", f"--pictures={tmp_path}/pictures")
