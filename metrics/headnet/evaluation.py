@@ -22,7 +22,7 @@ from metrics.headnet.network import HeadNet
 from metrics.moments import Moments
 
 FACE_RAD = math.radians(75)
-BLURS_PX, NOISES, SHARES = (0.0, 0.5, 1.0, 2.0, 4.0), (0.0, 0.02, 0.05, 0.1, 0.2), (0.0, 0.25, 0.5, 0.75)
+BLURS_PX, NOISES, SHARES = (0.0, 0.5, 1.0, 2.0, 4.0), (0.0, 0.05, 0.1, 0.2, 0.4), (0.0, 0.25, 0.5, 0.75)
 _BATCH = 128
 
 
@@ -137,15 +137,16 @@ def fault_figures(net: HeadNet, heads: HeadSet) -> dict[str, dict[str, float]]:
 
 
 def perceptual_figures(net: HeadNet, heads: HeadSet) -> dict[str, Any]:
-    """Mean perceptual distance to a blurred or noisy self, to another view of the head, and to another head."""
-    heads = heads.rows(torch.arange(0, len(heads), max(1, len(heads) // 256)))
-    images = heads.image
-    others = images.roll(1, dims=0)
-    mean = lambda spoilt: _rounded(over(net.perceptual, images, spoilt).mean())  # noqa: E731
+    """Mean perceptual distance of pictures to themselves with a fault, and to pictures of others."""
+    images = heads.image[:: max(1, len(heads) // 256)]
+
+    def mean(others: Tensor) -> float:
+        return _rounded(over(net.perceptual, images, others).mean())
+
     return {
         "blur_px": {f"{sigma_px:g}": mean(faults.blur(images, sigma_px)) for sigma_px in BLURS_PX},
         "noise": {f"{std:g}": mean(faults.noise(images, std)) for std in NOISES},
-        "other_picture": mean(others),
+        "others": mean(images.roll(len(images) // 2, dims=0)),
     }
 
 
