@@ -15,6 +15,7 @@ from metrics.headnet.record import RECORD, WEIGHTS, read_record, to_json
 from metrics.headnet.weights import SHIPPED, load_headnet
 from training.data.images import encode_png
 
+_LEAST_IDENTITIES = 50
 _FILE = click.Path(exists=True, path_type=Path)
 
 
@@ -32,6 +33,8 @@ def main(img_data: Path, seg_data: Path, truth_data: Path, folder: Path, picture
     record = read_record(folder / RECORD)
     if settings["seed"] == record["training"]["data"]["seed"]:
         raise ValueError(f"{img_data}: has the seed of the training set, so its heads were seen; make a set of another")
+    if len(heads.identity.unique()) < _LEAST_IDENTITIES:
+        raise ValueError(f"{img_data}: figures of so few heads say little; make a set of {_LEAST_IDENTITIES} or more")
     net = load_headnet(path=folder / WEIGHTS)
     figures = {"data": settings, **evaluate(net, heads)}
     atomic_write_text(folder / RECORD, to_json({**record, "held_out": figures}))

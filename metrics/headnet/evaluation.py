@@ -106,15 +106,15 @@ def attribute_figures(net: HeadNet, heads: HeadSet) -> dict[str, Any]:
     """On face views: accuracy of kinds beside that of always guessing the most frequent; correlation of numbers."""
     heads = heads.rows(heads.yaw_rad.abs() <= FACE_RAD)
     told = over(net.attributes, heads.image)
-    kinds = {}
-    for i, name in enumerate(KINDS):
-        true = heads.kinds[:, i]
-        right, usual = (told[name].argmax(dim=1) == true).float().mean(), true.bincount().max() / len(true)
-        kinds[name] = {"accuracy": _rounded(right), "guessing": _rounded(usual)}
-    numbers = {
-        name: _rounded(torch.corrcoef(torch.stack([told[name], heads.numbers[:, i]]))[0, 1])
-        for i, name in enumerate(NUMBERS)
-    }
+    kinds, numbers = {}, {}
+    for name, answer in told.items():
+        if name in KINDS:
+            true = heads.kinds[:, list(KINDS).index(name)]
+            right, usual = (answer.argmax(dim=1) == true).float().mean(), true.bincount().max() / len(true)
+            kinds[name] = {"accuracy": _rounded(right), "guessing": _rounded(usual)}
+        else:
+            true = heads.numbers[:, NUMBERS.index(name)]
+            numbers[name] = _rounded(torch.corrcoef(torch.stack([answer, true]))[0, 1])
     return {"kinds": kinds, "correlation": numbers}
 
 

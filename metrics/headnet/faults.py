@@ -42,7 +42,7 @@ def noise(images: Pictures, std: float, seed: int = 0) -> Pictures:
 def dropped(heads: HeadSet, share: float, seed: int = 0) -> Pictures:
     """Pictures of the identities that are left."""
     known = heads.identity.unique()
-    kept = len(known) - round(share * len(known))
+    kept = max(1, len(known) - round(share * len(known)))
     left = known[torch.randperm(len(known), generator=rng.generator(seed, "faults/dropped", 0))[:kept]]
     rows = torch.isin(heads.identity, left).nonzero().squeeze(1)
     return heads.image[rows.repeat(-(-len(heads) // len(rows)))[: len(heads)]]

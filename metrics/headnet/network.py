@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from metrics.headnet import pictures
-from metrics.headnet.attributes import KINDS, NUMBERS
+from metrics.headnet.attributes import KINDS, NUMBERS, TOLD
 from metrics.headnet.pictures import Images, prepared
 
 CHANNELS = (16, 24, 48, 96, 192)
@@ -105,11 +105,12 @@ class HeadNet(nn.Module):
         return pictures.resized(mask, images.shape[-1]).clamp(0, 1)
 
     def attributes(self, images: Images) -> dict[str, Float[Tensor, " n *kinds"]]:
-        """Probabilities of kinds, in the order of KINDS, and numbers in their units."""
+        """Those in TOLD: probabilities of kinds, in the order of their list in KINDS, and numbers in their units."""
         embedding = self._embedding(images)
         numbers = self.numbers_head(embedding) * self.number_std + self.number_mean
         kinds = {name: head(embedding).softmax(dim=1) for name, head in self.kinds_heads.items()}
-        return kinds | dict(zip(NUMBERS, numbers.unbind(dim=1), strict=True))
+        found = kinds | dict(zip(NUMBERS, numbers.unbind(dim=1), strict=True))
+        return {name: found[name] for name in TOLD}
 
     def perceptual(self, a: Images, b: Images) -> Float[Tensor, " n"]:
         """How unlike pairs of pictures look: 0 for equal ones, about 2 for unrelated ones.

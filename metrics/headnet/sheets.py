@@ -62,7 +62,7 @@ def _panel(title: str, curve: dict[str, float], width: int = 270, height: int = 
     top = step * math.ceil(1.05 * max(values) / step)
     canvas = Canvas(width, height)
     axes = Axis(title, 0, amounts[-1], amounts), Axis("distance", 0, top, (0, top / 2, top))
-    plot = Plot(canvas, Box(52, 36, width - 22, height - 48), *axes)
+    plot = Plot(canvas, Box(62, 36, width - 22, height - 48), *axes)
     for value in plot.y.ticks:
         canvas.line([plot.at(0, value), plot.at(amounts[-1], value)], FAINT)
     plot.draw_x()

@@ -7,11 +7,12 @@ import math
 import pytest
 import torch
 
-from metrics.headnet import faults
+from metrics.headnet import faults, sheets
 from metrics.headnet.evaluation import (
     FACE_RAD,
     auc,
     distance,
+    evaluate,
     mask_iou,
     moments,
     over,
@@ -19,6 +20,7 @@ from metrics.headnet.evaluation import (
     verification,
     yaw_errors_deg,
 )
+from metrics.headnet.record import to_json
 
 
 def test_auc_is_the_share_of_pairs_in_the_right_order():
@@ -129,3 +131,11 @@ def test_pictures_of_one_head_look_more_alike_after_less_blur(net, heads):
         assert (less < more).all()
     unrelated = net.perceptual(heads.image, heads.image.roll(6, dims=0))
     assert distances[0].mean() < unrelated.mean()
+
+
+def test_all_figures_are_numbers_and_can_be_drawn(net, heads):
+    figures = evaluate(net, heads)
+    assert '"median_deg"' in to_json(figures)  # Which refuses what is not finite.
+    assert sheets.response(figures).ndim == 3
+    assert sheets.readings(net, heads, columns=4, rows=2).shape[2] == 3
+    assert sheets.neighbours(net, heads, rows=2).shape[2] == 3
