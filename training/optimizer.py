@@ -47,8 +47,9 @@ def load_state_tensors(
         parameter = parameters[name]
         if key != "step" and value.shape != parameter.shape:
             raise CheckpointError(f"{source}: {name}/{key} has shape {list(value.shape)}, not {list(parameter.shape)}")
-        # The count of steps stays where fused Adam wants it: beside the parameter.
-        optimizer.state[parameter][key] = value.to(parameter.device, copy=True)
+        # Fused Adam goes through memory: its averages lie as the parameter does, and the count of steps beside it.
+        own = torch.empty_like(value if key == "step" else parameter, device=parameter.device)
+        optimizer.state[parameter][key] = own.copy_(value)
 
 
 def _split(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, str, Tensor]]:
