@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 import torch
+from metrics.thumbnails import thumbnails
 
 from configs import resolve
 from metrics.pictures import generated_pictures, real_pictures, to_8_bits
 from metrics.registry import find
-from metrics.thumbnails import thumbnails
 from training.builder import build_generator
 from training.data.config import DataConfig
 from training.data.dataset import ImageDataset, open_dataset

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import torch
 
-from metrics.moments import Moments
+from metrics.distances.moments import Moments
 
 
 def test_moments_are_those_of_all_features_however_they_come() -> None:

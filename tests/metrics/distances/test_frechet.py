@@ -4,7 +4,7 @@ import pytest
 import scipy.linalg
 import torch
 
-from metrics.frechet import frechet_distance
+from metrics.distances.frechet import frechet_distance
 
 
 def normal_distribution(dim: int, rank: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
