@@ -27,7 +27,7 @@ from torch_utils.launch import launch
 @click.option("--mode", type=click.Choice(MODES), default="all", show_default=True,
               help="which cameras are rendered, and what the styles know of them")  # fmt: skip
 @click.option("--detector", "detectors", multiple=True, metavar="NAME=FILE[#sha256=..]",
-              help="a network that looks at pictures: ONNX, or TorchScript of people you trust; may be repeated")  # fmt: skip
+              help="a network that looks at pictures: ONNX, or TorchScript of people you trust")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="of latents and cameras")
 @click.option("--outdir", type=click.Path(path_type=Path), metavar="DIR",
               help="where records are appended; RUN/metrics if the network is in a run")  # fmt: skip

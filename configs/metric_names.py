@@ -14,8 +14,8 @@ def metric_names(text: str) -> list[str]:
     missing = [name for name in names if name not in never and needs_file(parse(name))]
     if missing:
         log.warning(
-            f"{', '.join(missing)}: needs networks in files, so the run does not measure it; calc_metrics.py does, with "
-            "--detector=NAME=FILE"
+            f"{', '.join(missing)}: needs networks in files, so the run does not measure it; calc_metrics.py "
+            "does, with --detector=NAME=FILE"
         )
     if never:
         log.warning(f"{', '.join(never)}: measures textures of StyleGAN3, so the run does not measure it.")

@@ -105,6 +105,8 @@ class Bench:
         for each in wanted:
             if KINDS[each.kind].needs == "mask":
                 shop.heads(each.detector)
+            elif KINDS[each.kind].needs == "embedding":
+                shop.faces(each.detector)
             elif each.detector is not None:
                 detector = shop.features(each.detector)
                 if KINDS[each.kind].compares or each.kind == "is":

@@ -71,11 +71,11 @@ def _computed(
 
 def _together(counts: Mapping[str, int], parts: Mapping[str, Mapping[int, Tensor]]) -> dict[str, Tensor]:
     # A rank without blocks does not know how long a row is.
-    shapes = [list(next(iter(blocks.values())).shape[1:]) if blocks else None for blocks in parts.values()]
-    shapes = [next(filter(lambda shape: shape is not None, shapes)) for shapes in zip(*distributed.gather_json(shapes))]
+    own = {name: list(next(iter(blocks.values())).shape[1:]) for name, blocks in parts.items() if blocks}
+    shapes = {name: shape for known in distributed.gather_json(own) for name, shape in known.items()}
     rows = {}
-    for (name, count), shape in zip(counts.items(), shapes, strict=True):
-        rows[name] = torch.zeros(count, *shape)
+    for name, count in counts.items():
+        rows[name] = torch.zeros(count, *shapes[name])
         for block, part in parts[name].items():
             rows[name][block * BLOCK : block * BLOCK + len(part)] = part
     distributed.sum_(list(rows.values()))  # All others have zeros there, so nothing is rounded.

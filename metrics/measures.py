@@ -111,7 +111,7 @@ def _path_length(bench: Bench, wanted: Wanted) -> Result:
 
 
 def _identity(bench: Bench, wanted: Wanted) -> Result:
-    detector = bench.shop.features(wanted.detector)
+    detector = bench.shop.faces(wanted.detector)
     pairs = bench.rows(wanted, lambda i: bench.heads.face_pairs(i, detector), detector.facts)
     likeness = torch.cosine_similarity(pairs[:, 0].double(), pairs[:, 1].double(), dim=1)
     known = likeness[likeness.isfinite()]

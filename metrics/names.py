@@ -51,8 +51,8 @@ KINDS = {
 OF_INCEPTION = {"fid": "fd", "kid": "kd", "fidbins": "fdbins", "kidbins": "kdbins"}
 NEVER = ("eqt50k_int", "eqt50k_frac", "eqr50k")  # Of StyleGAN3's architecture, which no generator here has.
 
-BUILT_IN = ("thumbs",)  # Detectors that need no file.
-STAND_INS: dict[str, str] = {}  # Detectors that another one stands in for where no file is named.
+BUILT_IN = ("thumbs", "headnet")  # Detectors that need no file.
+STAND_INS = {"face": "headnet", "segmentation": "headnet"}  # Who looks where no file is named.
 
 _NAME = re.compile(
     r"(?P<kind>ppl2_wend|[a-z]+)"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows that were computed once, kept under the hash of everything they follow from.
 
-A store is a folder of blocks; block i has the rows of the items [i * BLOCK, (i + 1) * BLOCK). Files are safetensors with
-a digest, written whole or not at all, so that any number of processes may share them, and a killed one loses a block.
+A store is a folder of blocks; block i has the rows of the items [i * BLOCK, (i + 1) * BLOCK). Files are safetensors
+with a digest, written whole or not at all, so that processes may share them, and a killed one loses a block.
 """
 
 import contextlib

@@ -60,8 +60,8 @@ class FileDetector(Detector):
             output = output.mean(dim=(2, 3))
         if output.ndim != 2 or len(output) != len(images):
             raise DetectorError(
-                f"--detector={self.name}: gives {list(output.shape)} for {len(images)} pictures, not one row of features "
-                "for each; export the network so that its first output is [pictures, features]"
+                f"--detector={self.name}: gives {list(output.shape)} for {len(images)} pictures, not one row of "
+                "features for each; export the network so that its first output is [pictures, features]"
             )
         return output
 
@@ -84,8 +84,8 @@ class FileDetector(Detector):
         where = f"--detector={self.name}: {path}"
         if not together.isfinite().all():
             raise DetectorError(
-                f"{where} gives numbers that are not finite for pictures in {self._options.range}; is that the range it "
-                "was made for? Say so with #range="
+                f"{where} gives numbers that are not finite for pictures in {self._options.range}; is that the range "
+                "it was made for? Say so with #range="
             )
         scale = together.abs().max().clamp(min=1e-12)
         apart = torch.cat([self.look(picture[None]) for picture in pictures])
@@ -96,8 +96,8 @@ class FileDetector(Detector):
             )
         if (together - together[0]).abs().max() <= 1e-6 * scale:
             raise DetectorError(
-                f"{where} gives the same features for different pictures in {self._options.range}; is that the range it "
-                "was made for? Say so with #range="
+                f"{where} gives the same features for different pictures in {self._options.range}; is that the range "
+                "it was made for? Say so with #range="
             )
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures to the size that a detector wants, in one way only, for the way changes distances more than most models do.
+"""Pictures to the size that a detector wants, in one way only, for the way changes distances more than models do.
 
-Bicubic with antialiasing, as Pillow filters, in float32, then rounded to 8 bits (Parmar et al., "On aliased resizing and
-surprising subtleties in GAN evaluation", 2022). Pictures that have the size stay as they are.
+Bicubic with antialiasing, as Pillow filters, in float32, then rounded to 8 bits (Parmar et al., "On aliased resizing
+and surprising subtleties in GAN evaluation", 2022). Pictures that have the size stay as they are.
 """
 
 from jaxtyping import Float32, UInt8

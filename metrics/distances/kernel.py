@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kernel distance of two sets of features (Bińkowski et al., "Demystifying MMD GANs", 2018), which KID is.
 
-The squared maximum mean discrepancy of the kernel (x·y / dim + 1)^3, without bias: pairs of a feature with itself do not
-count. It is taken of many subsets; their mean is the distance, and their deviation says how sure it is. An unbiased
+The squared maximum mean discrepancy of the kernel (x·y / dim + 1)^3, without bias: pairs of a feature with itself do
+not count. It is taken of many subsets; their mean is the distance, and their deviation says how sure it is. An unbiased
 estimate of a distance of zero is negative half of the time.
 """
 

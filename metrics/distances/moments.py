@@ -43,7 +43,7 @@ class Moments:
         """Of what is left when features that were counted in are taken out again."""
         rest = self._copy()
         for sums, gone in zip(rest._parts, others._parts, strict=True):
-            sums -= gone
+            sums.sub_(gone)
         return rest
 
     @property

@@ -25,8 +25,8 @@ def precision_and_recall(
     """Both in [0, 1]."""
     if min(len(real), len(generated)) <= k:
         raise ValueError(
-            f"Precision and recall look at {k} neighbours of each picture, so {k + 1} pictures are needed on each side; "
-            f"there are {len(real)} real and {len(generated)} generated ones."
+            f"Precision and recall look at {k} neighbours of each picture, so {k + 1} pictures are needed on each "
+            f"side; there are {len(real)} real and {len(generated)} generated ones."
         )
     found = is_inside(generated, real, reach(real, k, budget_bytes), budget_bytes)
     covered = is_inside(real, generated, reach(generated, k, budget_bytes), budget_bytes).double()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Heads of a generator, each as a viewer in front would get it, and what is told of each by pictures from several sides.
+"""Heads of a generator, as a viewer in front would get them, and what pictures from several sides tell of each.
 
 Head i has styles mapped from a latent of (seed, i) under the front camera. What is told of it is a row of numbers; NaN
 stands for what a picture does not hold. Colours are compared in [0, 1]. Lengths are in world units.

@@ -32,7 +32,7 @@ class Warped(NamedTuple):
 
 
 def warp(source: View, target: View, tolerance: float) -> Warped:
-    """Looks the points of the source up in the target. Depths that differ by more than `tolerance` are another point."""
+    """Looks up the points of the source in the target. Depths that differ by more than `tolerance` are other points."""
     n, _, size, _ = source.depth.shape
     origins, directions = rays(source.camera, size)
     points = origins + directions * source.depth.flatten(1)[..., None]

@@ -38,7 +38,7 @@ class Network(ABC):
 
 
 def open_network(path: str | Path, device: Device = "auto", flags: Sequence[str] = ()) -> Network:
-    """The network of a file; the suffix says which kind it is. A program's arguments named by `flags` are set to true."""
+    """The network of a file; the suffix says which kind it is. Arguments of a program named by `flags` are true."""
     path = Path(path)
     if not path.is_file():
         raise DataError(f"{path}: there is no such file; name an ONNX (.onnx) or TorchScript (.pt) file")
@@ -158,7 +158,7 @@ def _import_onnxruntime() -> Any:
 def _run_error(path: Path, pictures: np.ndarray, error: Exception) -> DataError:
     shape = list(pictures.shape)
     return DataError(
-        f"{path}: fails on pictures of shape {shape} ({_first_line(error)}); is the input size (--input_size) the one it was made for?"
+        f"{path}: fails on pictures of shape {shape} ({_first_line(error)}); is the size (--input_size) right?"
     )
 
 
