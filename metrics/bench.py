@@ -6,6 +6,7 @@ All features that a set of metrics wants of generated pictures come from one pas
 
 import dataclasses
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
@@ -97,7 +98,6 @@ class Bench:
         self.device = device
         self.batch = batch
         self.pictures = GeneratedPictures(generator, reals.dataset, mode, seed, device)
-        self.heads = Heads(generator, reals.dataset.labels, mode, seed, device)
         self._stored: Store = store_of(None if keep is None else keep.root / "generated", self._facts(keep))
         self._counts: dict[str, int] = {}
         self._features: dict[str, Tensor] | None = None
@@ -111,6 +111,12 @@ class Bench:
                 detector = shop.features(each.detector)
                 if KINDS[each.kind].compares or each.kind == "is":
                     self._counts[detector.name] = max(self._counts.get(detector.name, 0), each.count)
+
+    @cached_property
+    def heads(self) -> Heads:
+        """Heads from several sides."""
+        pictures = self.pictures
+        return Heads(self.generator, self.reals.dataset.labels, pictures.mode, self.seed, self.device)
 
     def generated(self, detector: Detector, count: int) -> Float32[Tensor, "count features"]:
         """Features of generated pictures."""

@@ -29,6 +29,7 @@ class Comparison:
 def compare(a: Record, b: Record) -> Comparison:
     """An UnlikeError has every reason why not."""
     reasons = [reason for path, what in SAME.items() if (reason := _difference(a, b, path, what))]
+    reasons += [f"{which} has no value" for which, row in (("A", a), ("B", b)) if row["value"] is None]
     if reasons:
         raise UnlikeError("these records cannot be compared:\n" + "\n".join(f"- {reason}" for reason in reasons))
     difference = b["value"] - a["value"]

@@ -25,7 +25,10 @@ _TRIMMED = (0.01, 0.99)
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """A number, how sure it is (one standard deviation or error; docs/metrics.md says which), and what is behind it."""
+    """A number, how sure it is (one standard deviation or error; docs/metrics.md says which), and what is behind it.
+
+    The number is NaN where the pictures hold nothing to measure, such as no face; other metrics are measured still.
+    """
 
     value: float
     spread: float | None
@@ -115,8 +118,6 @@ def _identity(bench: Bench, wanted: Wanted) -> Result:
     pairs = bench.rows(wanted, lambda i: bench.heads.face_pairs(i, detector), detector.facts)
     likeness = torch.cosine_similarity(pairs[:, 0].double(), pairs[:, 1].double(), dim=1)
     known = likeness[likeness.isfinite()]
-    if not len(known):
-        raise ValueError(f"{wanted.name}: in none of {wanted.count} pairs of pictures was a face found in both.")
     # How alike strangers look: without it nobody can tell what a likeness is worth.
     strangers = torch.cosine_similarity(pairs[:-1, 0].double(), pairs[1:, 1].double(), dim=1)
     strangers = strangers[strangers.isfinite()]
@@ -136,10 +137,6 @@ def _masks(bench: Bench, wanted: Wanted) -> Result:
 def _depth(bench: Bench, wanted: Wanted) -> Result:
     rows = bench.rows(wanted, bench.heads.depth).double()
     known = rows[rows.isfinite().all(dim=1)]
-    if not len(known):
-        raise ValueError(
-            f"{wanted.name}: no two views of a head show the same points: its depth means nothing, or it has no mask."
-        )
     parts = dict(zip(("final", "raw", "unmoved", "seen_by_both"), known.mean(dim=0).tolist(), strict=True))
     return Result(parts["final"], _error(known[:, 0]), parts, {"heads": len(known), "without": len(rows) - len(known)})
 
@@ -153,9 +150,7 @@ def _raw(bench: Bench, wanted: Wanted) -> Result:
 def _mirror(bench: Bench, wanted: Wanted) -> Result:
     rows = bench.rows(wanted, bench.heads.mirror)[:, 0].double()
     known = rows[rows.isfinite()]
-    if not len(known):
-        raise ValueError(f"{wanted.name}: no head has a front and a back that show something where both have a head.")
-    parts = {"mean": known.mean().item(), "max": known.max().item()}
+    parts = {"mean": known.mean().item(), "max": known.max().item() if len(known) else math.nan}
     counts = {"heads": len(known), "without": len(rows) - len(known)}
     return Result(known.median().item(), _error(known), parts, counts)
 

@@ -7,6 +7,7 @@ Records are lines of `metric-NAME.jsonl`, each a JSON object. `SAME` is what two
 import datetime
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,9 +78,9 @@ def record(wanted: Wanted, result: Result, bench: Bench, *, network: Record, dat
     return {
         "version": VERSION,
         "metric": wanted.name,
-        "value": result.value,
-        "spread": result.spread,
-        "parts": dict(result.parts),
+        "value": _known(result.value),
+        "spread": _known(result.spread),
+        "parts": {name: _known(part) for name, part in result.parts.items()},
         "asked": wanted.count,
         "counts": dict(result.counts),
         "render": bench.pictures.facts
@@ -97,6 +98,11 @@ def record(wanted: Wanted, result: Result, bench: Bench, *, network: Record, dat
         "seconds": round(seconds, 1),
         "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
+
+
+def _known(value: float | None) -> float | None:
+    """JSON has no NaN."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def append(folder: Path, row: Record) -> Path:

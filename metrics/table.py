@@ -12,10 +12,10 @@ def table(rows: Sequence[Record]) -> str:
     lines = [("metric", "value", "spread", "mode", "of", "detector")]
     for row in rows:
         counts = " / ".join(str(n) for name, n in row["counts"].items() if "yaw" not in name)
-        spread = "" if row["spread"] is None else f"{row['spread']:.2g}"
+        spread = "" if row["spread"] is None else _number(row["spread"], ".2g")
         detector = lookup(row, "detector.name") or ""
-        lines.append((row["metric"], f"{row['value']:.5g}", spread, row["render"]["mode"], counts, detector))
-        lines += [(f"  {name}", f"{value:.5g}", "", "", "", "") for name, value in row["parts"].items()]
+        lines.append((row["metric"], _number(row["value"]), spread, row["render"]["mode"], counts, detector))
+        lines += [(f"  {name}", _number(value), "", "", "", "") for name, value in row["parts"].items()]
     return _aligned(lines)
 
 
@@ -29,6 +29,10 @@ def comparison_table(compared: Sequence[Comparison]) -> str:
         lines.append((each.a["metric"], lookup(each.a, "render.mode"), *numbers, deviations, each.better))
         notes += [note for note in each.notes if note not in notes]
     return _aligned(lines) + "".join(f"\nnote: {note}" for note in notes)
+
+
+def _number(value: float | None, digits: str = ".5g") -> str:
+    return "none" if value is None else format(value, digits)
 
 
 def _aligned(lines: Sequence[tuple[str, ...]]) -> str:
