@@ -50,13 +50,12 @@ class _Stage(NamedTuple):
     help: str
 
 
-def check_labels(labels: np.ndarray | Tensor | Sequence[Any], *, allow_any_view: bool = False) -> None:
+def check_labels(labels: np.ndarray | Tensor | Sequence[Any]) -> None:
     """Raise LabelError unless every label is a rigid camera-to-world pose with normalised intrinsics.
 
     Rotations may be off by 2e-3, focal lengths lie in 0.2 .. 50 image widths, the principal point lies in the image. A
     sound pose that shows no portrait (the head behind the camera or far away, the image upside down, the place of an
-    inverted pose, all images lying on their side) comes nearly always from another convention and is refused as well;
-    `allow_any_view` lets it pass.
+    inverted pose, all images lying on their side) comes nearly always from another convention and is refused as well.
     """
     rows = _as_rows(labels)
     finite = np.isfinite(rows).all(axis=1)
@@ -68,16 +67,15 @@ def check_labels(labels: np.ndarray | Tensor | Sequence[Any], *, allow_any_view:
 
     poses, intrinsics = rows[:, :16].reshape(-1, 4, 4), rows[:, 16:].reshape(-1, 3, 3)
     _check(poses, _RIGID)
-    if not allow_any_view:
-        if sound.lie_together(poses):
-            up = ", ".join(f"{value:+.2f}" for value in sound.common_up(poses))
-            what = f"with all others it has ({up}) of the world up in its image, not +y"
-            raise _error(np.ones(len(poses), dtype=bool), what, explain_up(poses), _UP_HELP)
-        _check(poses, _VIEW)
-        if sound.look_inverted_together(poses):
-            what = "with all others it stands on the z axis and looks past the head, as inverted poses do"
-            raise _error(np.ones(len(poses), dtype=bool), what, explain_poses(poses, poses), _VIEW.help)
-        _check(poses, _DISTANCE)
+    if sound.lie_together(poses):
+        up = ", ".join(f"{value:+.2f}" for value in sound.common_up(poses))
+        what = f"with all others it has ({up}) of the world up in its image, not +y"
+        raise _error(np.ones(len(poses), dtype=bool), what, explain_up(poses), _UP_HELP)
+    _check(poses, _VIEW)
+    if sound.look_inverted_together(poses):
+        what = "with all others it stands on the z axis and looks past the head, as inverted poses do"
+        raise _error(np.ones(len(poses), dtype=bool), what, explain_poses(poses, poses), _VIEW.help)
+    _check(poses, _DISTANCE)
     _check(intrinsics, _INTRINSICS)
 
 
@@ -179,12 +177,12 @@ _VIEW = _Stage(
     ),
     explain_poses,
     "Camera axes are right, down and forward; the world has y up; the head is at the origin and looks to +z (see "
-    "docs/conventions.md). Where such views are meant, pass allow_any_view=True.",
+    "docs/conventions.md).",
 )
 
 _UP_HELP = (
     "The world has y up (see docs/conventions.md). `dataset_tool.py cameras --up AXIS` turns one with another axis up, "
-    "`--up cameras` one that lies anyhow. Where such views are meant, pass allow_any_view=True."
+    "`--up cameras` one that lies anyhow."
 )
 
 _DISTANCE = _Stage(
@@ -199,7 +197,7 @@ _DISTANCE = _Stage(
     ),
     explain_distances,
     "The head is at the origin, half a unit tall and seen from about 2.7. `dataset_tool.py cameras --recentre "
-    "--rescale` moves the cameras there. Where such views are meant, pass allow_any_view=True.",
+    "--rescale` moves the cameras there.",
 )
 
 _INTRINSICS = _Stage(

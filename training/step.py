@@ -154,8 +154,12 @@ class Step:
 
     def _sanitize(self, gradients: list[Tensor], player: str) -> None:
         """What is not finite would stay in the optimizer for ever. It is counted, and reported at the next tick."""
-        norms = torch.stack(torch._foreach_norm(gradients))
-        self.stats.report(f"{player}/gradient_norm", norms.square().sum().sqrt())
+        norm = torch.stack(torch._foreach_norm(gradients)).square().sum().sqrt()
+        self.stats.report(f"{player}/gradient_norm", norm)
+        # A finite norm has finite terms. On a GPU nobody looks: the step would wait for the answer.
+        if norm.device.type == "cpu" and bool(norm.isfinite()):
+            self.stats.report(f"{player}/nonfinite_gradients", torch.zeros(()))
+            return
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         self.stats.report(f"{player}/nonfinite_gradients", (~flat.isfinite()).sum() / flat.numel())
         for gradient in gradients:

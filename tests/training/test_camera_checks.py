@@ -184,7 +184,6 @@ def test_another_unit_of_length_is_named_and_mended(factor):
     with pytest.raises(LabelError, match=r"units away from the head(.|\n)*another unit of length") as caught:
         check_labels(labels)
     check_labels(mended(labels, caught.value.recipe))
-    check_labels(labels, allow_any_view=True)
 
 
 def test_one_camera_far_away_is_found():
@@ -265,15 +264,6 @@ def test_half_precision_labels_are_checked_in_full_precision(dtype):
 
 def test_every_frame_of_an_orbit_passes():
     check_labels(label_from_camera(camera_on_sphere(*full_turn(orbit_phases(240)))))
-
-
-def test_views_that_show_no_portrait_pass_when_they_are_meant():
-    labels = with_poses(lambda T: T @ FLIP_YZ)(sound_labels(10))
-    with pytest.raises(LabelError, match="allow_any_view=True"):
-        check_labels(labels)
-    check_labels(labels, allow_any_view=True)
-    with pytest.raises(LabelError, match="left-handed"):
-        check_labels(with_poses(lambda T: T @ np.diag([1.0, 1, -1, 1]))(labels), allow_any_view=True)
 
 
 # What is wrong beyond conventions.

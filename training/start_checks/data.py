@@ -70,10 +70,8 @@ def mirrored(facts: Facts) -> Iterator[Finding]:
 def enough_images(facts: Facts) -> Iterator[Finding]:
     config, shown = facts.config, facts.data.num_images * (1 + facts.config.data.mirror)
     if shown < FEW_IMAGES and config.augment.mode == "none" and config.loop.total_nimg > TRIAL_NIMG:
-        yield from warn(
-            f"the critic will know {shown} pictures by heart: augment them (--aug=ada), or start from trained weights "
-            "(--resume)"
-        )
+        other = "" if config.resume.source else ", or start from trained weights (--resume)"
+        yield from warn(f"the critic will know {shown} pictures by heart: augment them (--aug=ada){other}")
 
 
 def backs(facts: Facts) -> Iterator[Finding]:
