@@ -39,7 +39,7 @@ KINDS = {
     "pr": Kind("precision and recall by nearest neighbours", "features", False, None, "vgg16", compares=True),
     "is": Kind("Inception score", "features", False, None, "classes"),
     "ppl2_wend": Kind("path length in W, at the ends", "features", True, 50_000, "lpips"),
-    "id": Kind("likeness of two views of a face", "embedding", False, 1_000, "face"),
+    "id": Kind("likeness of two views of a face", "embedding", False, 500, "face"),
     "maskmse": Kind("error of the mask against a segmentation", "mask", True, 64, "segmentation"),
     "depth": Kind("photometric error of one view warped to another", "nothing", True, 64),
     "raw": Kind("error of the raw picture against the final one", "nothing", True, 64),

@@ -169,6 +169,6 @@ def test_commands_that_are_named_exist_and_those_that_do_not_are_said_not_to() -
     packing = CliRunner().invoke(dataset_tool.main, ["pack", "--help"]).output
     assert all(flag in packing for flag in ("--img_source", "--seg_source", "--img_dest", "--seg_dest"))
     absent = re.findall(r"`(\w+\.py)`", "|".join(row[0] for row in rows(section(MIGRATING, "Not there yet"))))
-    assert len(absent) == 6
+    assert len(absent) == 5
     for script in absent:
         assert not (ROOT / HOME.get(script, script)).exists(), f"docs/migrating.md says that {script} is not there yet"

@@ -17,7 +17,7 @@ from metrics.names import KINDS, needs_file, parse, parse_list
         ("ppl2_wend200_headnet", "ppl2_wend", 200, False, "headnet"),
         ("fd100_headnet", "fd", 100, False, "headnet"),
         ("kd3k_full_dino2", "kd", 3_000, True, "dino2"),
-        ("id", "id", 1_000, False, "face"),
+        ("id", "id", 500, False, "face"),
         ("maskmse16", "maskmse", 16, False, "segmentation"),
         ("depth", "depth", 64, False, None),
     ],
