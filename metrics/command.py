@@ -33,6 +33,7 @@ from training.pretrained import load_generator, sources
 
 log = get_logger(__name__)
 
+MIN_IMAGES = 2
 _NIMG = re.compile(r"networks-(\d{10})\.safetensors")
 
 
@@ -115,6 +116,8 @@ def _check_sizes(generator: Generator, dataset: ImageDataset, request: Request) 
     needs_reals = [wanted.name for wanted in request.wanted if KINDS[wanted.kind].compares]
     if dataset.labels is None:
         raise ValueError(f"{dataset.index.img_data}: has no cameras, and pictures are rendered under those of the set.")
+    if needs_reals and (count := int((dataset.weights > 0).sum())) < MIN_IMAGES:
+        raise ValueError(f"{needs_reals[0]}: {dataset.index.img_data} has {count} images to compare with; add some.")
     if needs_reals and dataset.resolution != generator.img_resolution:
         size = generator.img_resolution
         raise ValueError(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from metrics.bench import Bench
 from metrics.distances.classes import inception_score
-from metrics.distances.frechet import distance_and_error
+from metrics.distances.frechet import distance_and_error, distance_of_moments
 from metrics.distances.kernel import kernel_distance
 from metrics.distances.moments import moments_of
 from metrics.distances.neighbours import precision_and_recall
@@ -82,7 +82,7 @@ def _by_yaw(distance: Callable[..., float]) -> Callable[[Bench, Wanted], Result]
 
 
 def _frechet_of(generated: Tensor, real: Tensor, weights: Tensor, seed: int) -> float:
-    return distance_and_error(moments_of(real, weights), generated)[0]
+    return distance_of_moments(moments_of(real, weights), moments_of(generated))
 
 
 def _kernel_of(generated: Tensor, real: Tensor, weights: Tensor, seed: int) -> float:

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command: its flags, its mistakes, its records; the same numbers twice, on two ranks, and after a kill."""
 
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from PIL import Image
 
 import calc_metrics
 from configs import resolve
@@ -124,8 +127,10 @@ def test_sets_that_cannot_be_compared_with_are_refused(run_folder: Path, tmp_pat
     assert "pack --resolution 32x32" in call(network, "--metrics=fd20_thumbs", f"--img_data={larger}").output
     (tmp_path / "one").mkdir()
     one = make_heads(tmp_path / "one", 1)
-    poor = call(network, "--metrics=kd20_thumbs", f"--img_data={one}", f"--outdir={tmp_path / 'out'}").output
-    assert "four pictures" in poor
+    for name in ("fd20_thumbs", "pr20_thumbs"):
+        assert "has 1 images" in call(network, f"--metrics={name}", f"--img_data={one}", "--mirror=False").output
+    poor = call(network, "--metrics=kd20_thumbs", f"--img_data={one}", "--mirror=True", f"--outdir={tmp_path / 'out'}")
+    assert "four pictures" in poor.output
     modes = [
         call(network, "--metrics=fd20_thumbs", f"--img_data={one}", f"--mode={mode}") for mode in ("front", "back")
     ]
@@ -152,6 +157,22 @@ def test_a_data_set_that_changed_meets_no_stale_features(run_folder: Path, tmp_p
     )  # fmt: skip
     assert value(images) != first
     assert len(list((cache / "reals").iterdir())) == 2
+
+
+def test_grey_pictures_are_pictures_too(run_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "grey").mkdir()
+    with zipfile.ZipFile(run_folder / "img.zip") as archive:
+        labels = json.loads(archive.read("dataset.json"))
+        names = [name for name, _ in labels["labels"]]
+        for name in names:
+            (tmp_path / "grey" / name).parent.mkdir(exist_ok=True)
+            Image.open(io.BytesIO(archive.read(name))).convert("L").save(tmp_path / "grey" / name)
+    (tmp_path / "grey" / "dataset.json").write_text(json.dumps(labels))
+    result = call(
+        f"--network={run_folder}", "--metrics=fd8_thumbs", f"--img_data={tmp_path / 'grey'}", f"--outdir={tmp_path}"
+    )
+    assert result.exit_code == 0, result.output
+    assert records(tmp_path)["metric-fd8_thumbs"]["value"] > 0
 
 
 # ----------------------------------------------------------------------------------------------------------------------

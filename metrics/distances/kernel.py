@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from dnnlib.progress import progress
 from torch_utils import rng
 
 NUM_SUBSETS = 100
@@ -40,7 +41,7 @@ def kernel_distance(
                 a[_subset(len(a), size, seed, f"a {i}", weights_a)].double(),
                 b[_subset(len(b), size, seed, f"b {i}", weights_b)].double(),
             )
-            for i in range(num_subsets)
+            for i in progress(range(num_subsets), "kernel distance", unit="subset")
         ]
     )
     return values.mean().item(), values.std().item()

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
+from dnnlib.progress import progress
+
 BUDGET_BYTES = 256 << 20
 _ROUNDING = 1e-12
 
@@ -38,7 +40,7 @@ def precision_and_recall(
 def reach(features: Float[Tensor, "n dim"], k: int, budget_bytes: int = BUDGET_BYTES) -> Float64[Tensor, " n"]:
     """Squared distance of each feature to its k-th nearest other one. A twin is another one."""
     radii = []
-    for start, block in _blocks(features, features, budget_bytes):
+    for start, block in progress(_blocks(features, features, budget_bytes), "neighbours", unit="block"):
         distances = _squared_distances(block, features)
         own = torch.arange(len(block), device=distances.device)
         distances[own, start + own] = torch.inf
@@ -58,7 +60,7 @@ def is_inside(
     return torch.cat(
         [
             (_squared_distances(block, centres) <= radii + slack).any(dim=1)
-            for _, block in _blocks(asked, centres, budget_bytes)
+            for _, block in progress(_blocks(asked, centres, budget_bytes), "manifold", unit="block")
         ]
     )
 
