@@ -127,6 +127,21 @@ def _identity(bench: Bench, wanted: Wanted) -> Result:
     return Result(known.mean().item(), _error(known), parts, {"pairs": len(known)}, detector.facts)
 
 
+def _yaw(bench: Bench, wanted: Wanted) -> Result:
+    """How far the side that pictures show is from the one that was asked for; of reals too, for the detector errs."""
+    detector = bench.shop.features(wanted.detector)
+    generated, real = bench.generated(detector, wanted.count), bench.real(detector, wanted)
+    errors = _angle_deg(generated, bench.pictures.azimuth_deg(wanted.count))
+    of_reals = _angle_deg(real.features, real.azimuth_deg)
+    parts = {"median": errors.median().item(), "real": of_reals.mean().item(), "real median": of_reals.median().item()}
+    return Result(errors.mean().item(), _error(errors), parts, _counts(generated, real.features), detector.facts)
+
+
+def _angle_deg(told: Float[Tensor, "n 2"], asked_deg: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+    told_deg = torch.rad2deg(torch.atan2(told[:, 1], told[:, 0])).double()
+    return ((told_deg - asked_deg + 180) % 360 - 180).abs()
+
+
 def _masks(bench: Bench, wanted: Wanted) -> Result:
     detector = bench.shop.heads(wanted.detector)
     rows = bench.rows(wanted, lambda i: bench.heads.masks(i, detector), detector.facts).double()
@@ -189,6 +204,7 @@ _MEASURES: dict[str, Callable[[Bench, Wanted], Result]] = {
     "ppl2_wend": _path_length,
     "id": _identity,
     "maskmse": _masks,
+    "yaw": _yaw,
     "depth": _depth,
     "raw": _raw,
     "mirror": _mirror,

@@ -41,6 +41,7 @@ KINDS = {
     "ppl2_wend": Kind("path length in W, at the ends", "features", True, 50_000, "lpips"),
     "id": Kind("likeness of two views of a face", "embedding", False, 500, "face"),
     "maskmse": Kind("error of the mask against a segmentation", "mask", True, 64, "segmentation"),
+    "yaw": Kind("error of the yaw that HeadNet tells, in degrees", "features", True, 500, "headnetyaw", compares=True),
     "depth": Kind("photometric error of one view warped to another", "nothing", True, 64),
     "raw": Kind("error of the raw picture against the final one", "nothing", True, 64),
     "mirror": Kind("likeness of the back to the mirrored front", "nothing", True, 64),
@@ -51,7 +52,7 @@ KINDS = {
 OF_INCEPTION = {"fid": "fd", "kid": "kd", "fidbins": "fdbins", "kidbins": "kdbins"}
 NEVER = ("eqt50k_int", "eqt50k_frac", "eqr50k")  # Of StyleGAN3's architecture, which no generator here has.
 
-BUILT_IN = ("thumbs", "headnet")  # Detectors that need no file.
+BUILT_IN = ("thumbs", "headnet", "headnetyaw")  # Detectors that need no file.
 STAND_INS = {"face": "headnet", "segmentation": "headnet"}  # Who looks where no file is named.
 
 _NAME = re.compile(

@@ -42,6 +42,28 @@ class HeadNetFeatures(Detector):
 
 
 @final
+class HeadNetYaw(Detector):
+    """Cosine and sine of the side that a picture shows."""
+
+    name = "headnetyaw"
+
+    def __init__(self, net: HeadNet) -> None:
+        self._net = net
+        self.digest = f"{net.digest} yaw"
+
+    def features(self, images: UInt8[Tensor, "n 3 height width"]) -> Float32[Tensor, "n 2"]:
+        yaw_rad = self._net.yaw_rad(images)
+        return torch.stack([yaw_rad.cos(), yaw_rad.sin()], dim=1)
+
+    def look(self, images: Float32[Tensor, "n 3 height width"]) -> Float32[Tensor, "n 2"]:
+        return self.features(images.round().clamp(0, 255).byte())
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return _facts(self._net, self.name) | {"digest": self.digest}
+
+
+@final
 class HeadNetFaces(Detector):
     """Embeddings of faces; NaN of a picture in which HeadNet sees no head, or one that looks away."""
 

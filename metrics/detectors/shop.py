@@ -49,6 +49,10 @@ class DetectorShop:
             from metrics.detectors.headnet import HeadNetFeatures  # noqa: PLC0415 - weights of a few MB
 
             return HeadNetFeatures(self._headnet)
+        if name == "headnetyaw":
+            from metrics.detectors.headnet import HeadNetYaw  # noqa: PLC0415
+
+            return HeadNetYaw(self._headnet)
         return self._opened(name, FileDetector)
 
     def faces(self, name: str) -> Detector:

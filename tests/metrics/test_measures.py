@@ -14,6 +14,7 @@ from metrics.measures import Result, measure
 from metrics.names import parse_list
 from metrics.pictures import MODES, Mode
 from tests.metrics import detector_files as files
+from training.cameras import camera_from_label, view_angles
 from training.data.dataset import ImageDataset
 from training.generator import Generator
 
@@ -138,3 +139,24 @@ def test_a_detector_that_is_not_there_is_told_of_before_any_work(
     monkeypatch.setattr(generator, "forward", lambda *_: pytest.fail("work was done"))
     with pytest.raises(ValueError, match="--detector=inception=FILE"):
         measured(generator, dataset, "fd20_thumbs,fid20")
+
+
+def test_the_yaw_that_is_told_is_compared_with_the_one_that_was_asked_for(
+    generator: Generator, dataset: ImageDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Teller:
+        """Sees the front in every picture, and tells so ten degrees off."""
+
+        name, digest, facts = "headnetyaw", "teller", {"name": "teller"}
+
+        def features(self, images: torch.Tensor) -> torch.Tensor:
+            told_rad = torch.full((len(images),), math.radians(10))
+            return torch.stack([told_rad.cos(), told_rad.sin()], dim=1)
+
+    shop = DetectorShop((), CPU)
+    monkeypatch.setattr(shop, "features", lambda name: Teller())
+    found = measured(generator, dataset, "yaw40", shop=shop)["yaw40"]
+    asked_deg = torch.rad2deg(view_angles(camera_from_label(dataset.labels)).azimuth_rad)
+    differences = [min(abs(10 - float(a)), 360 - abs(10 - float(a))) for a in asked_deg]
+    assert found.parts["real"] == pytest.approx(sum(differences) / len(differences), abs=1e-3)
+    assert 0 < found.value < 180

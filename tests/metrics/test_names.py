@@ -20,6 +20,7 @@ from metrics.names import KINDS, needs_file, parse, parse_list
         ("id", "id", 500, False, "face"),
         ("maskmse16", "maskmse", 16, False, "segmentation"),
         ("depth", "depth", 64, False, None),
+        ("yaw", "yaw", 500, False, "headnetyaw"),
     ],
 )
 def test_a_name_is_kind_count_full_detector(
