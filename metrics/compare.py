@@ -37,8 +37,8 @@ def compare(a: Record, b: Record) -> Comparison:
     spread = None if None in spreads else math.hypot(*spreads)
     deviations = abs(difference) / spread if spread else None
     better = "neither"
-    if difference and (deviations is None or deviations > 1):
-        is_lower_better = KINDS[parse(a["metric"]).kind].lower_is_better
+    is_lower_better = KINDS[parse(a["metric"]).kind].lower_is_better
+    if difference and is_lower_better is not None and (deviations is None or deviations > 1):
         better = "B" if (difference < 0) == is_lower_better else "A"
     return Comparison(a, b, difference, deviations, better, tuple(_notes(a, b)))
 

@@ -150,10 +150,15 @@ def _masks(bench: Bench, wanted: Wanted) -> Result:
 
 
 def _depth(bench: Bench, wanted: Wanted) -> Result:
+    """The share of the difference between two views that their depth does not explain: contrast cancels."""
     rows = bench.rows(wanted, bench.heads.depth).double()
     known = rows[rows.isfinite().all(dim=1)]
     parts = dict(zip(("final", "raw", "unmoved", "seen_by_both"), known.mean(dim=0).tolist(), strict=True))
-    return Result(parts["final"], _error(known[:, 0]), parts, {"heads": len(known), "without": len(rows) - len(known)})
+    final, unmoved = known[:, 0], known[:, 2]
+    share = final.sum() / unmoved.sum()
+    left = (final - share * unmoved) / unmoved.mean()  # To first order, by how much each head moves the share.
+    counts = {"heads": len(known), "without": len(rows) - len(known)}
+    return Result(share.item(), _error(left), parts, counts)
 
 
 def _raw(bench: Bench, wanted: Wanted) -> Result:

@@ -21,7 +21,7 @@ class Kind(NamedTuple):
 
     says: str
     needs: Needs
-    lower_is_better: bool
+    lower_is_better: bool | None  # None: neither is.
     count: int | None = None  # What is generated where the name has no count; None: the name must have one.
     detector: str | None = None  # What looks where the name says nothing; None: the name must say.
     compares: bool = False  # With real images.
@@ -42,10 +42,10 @@ KINDS = {
     "id": Kind("likeness of two views of a face", "embedding", False, 500, "face"),
     "maskmse": Kind("error of the mask against a segmentation", "mask", True, 64, "segmentation"),
     "yaw": Kind("error of the yaw that HeadNet tells, in degrees", "features", True, 500, "headnetyaw", compares=True),
-    "depth": Kind("photometric error of one view warped to another", "nothing", True, 64),
+    "depth": Kind("share of a turn's difference that depth does not explain", "nothing", True, 64),
     "raw": Kind("error of the raw picture against the final one", "nothing", True, 64),
     "mirror": Kind("likeness of the back to the mirrored front", "nothing", True, 64),
-    "shift": Kind("size of the learned shift of cameras", "nothing", True, 1_000),
+    "shift": Kind("size of the learned shift of cameras", "nothing", None, 1_000),
 }
 
 # What Inception's name in a distance stands for: only its features make a distance that others may compare with.
