@@ -22,9 +22,8 @@ def list_kinds() -> None:
     width = max(map(len, KINDS))
     for name, kind in KINDS.items():
         looks = f" ({kind.detector})" if kind.detector else ""
-        click.echo(
-            f"{name.ljust(width)}  {kind.says}{looks}; {'lower' if kind.lower_is_better else 'higher'} is better"
-        )
+        better = {True: "lower", False: "higher", None: "neither"}[kind.lower_is_better]
+        click.echo(f"{name.ljust(width)}  {kind.says}{looks}; {better} is better")
 
 
 @main.command("compare")

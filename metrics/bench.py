@@ -101,16 +101,11 @@ class Bench:
         self._stored: Store = store_of(None if keep is None else keep.root / "generated", self._facts(keep))
         self._counts: dict[str, int] = {}
         self._features: dict[str, Tensor] | None = None
-        # Detectors are opened now, so that a wrong file is told of before any work.
+        shop.prepare(wanted)
         for each in wanted:
-            if KINDS[each.kind].needs == "mask":
-                shop.heads(each.detector)
-            elif KINDS[each.kind].needs == "embedding":
-                shop.faces(each.detector)
-            elif each.detector is not None:
+            if KINDS[each.kind].compares or each.kind == "is":
                 detector = shop.features(each.detector)
-                if KINDS[each.kind].compares or each.kind == "is":
-                    self._counts[detector.name] = max(self._counts.get(detector.name, 0), each.count)
+                self._counts[detector.name] = max(self._counts.get(detector.name, 0), each.count)
 
     @cached_property
     def heads(self) -> Heads:

@@ -57,13 +57,14 @@ def run(request: Request, device: torch.device) -> list[Record]:
     """The records, which the main rank has written and shown."""
     path = sources.find(request.network)
     outdir = request.outdir or _folder_of_run(path)
-    if outdir is not None and distributed.is_main():
+    if outdir is not None:
         _check_writable(outdir)
+    shop = DetectorShop(request.detectors, device)
+    shop.prepare(request.wanted)
     dataset = open_set(request, path)
     generator = load_generator(path, device, precision=request.precision)
     _check_sizes(generator, dataset, request)
     keep = Keep(cache_dir("metrics"), network_digest(generator), content_digest(dataset))
-    shop = DetectorShop(request.detectors, device)
     reals = Reals(dataset, keep)
     options = {"mode": request.mode, "seed": request.seed, "device": device, "batch": request.batch, "keep": keep}
     bench = Bench(generator, reals, shop, request.wanted, **options)
@@ -147,4 +148,4 @@ def _check_writable(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     probe = folder / ".writable"
     probe.touch()
-    probe.unlink()
+    probe.unlink(missing_ok=True)  # Another rank may have been faster.

@@ -15,7 +15,7 @@ from metrics.detectors.base import Detector, HeadDetector
 from metrics.detectors.files import FileDetector, FileHeads
 from metrics.detectors.options import DetectorOptions
 from metrics.detectors.thumbnails import Thumbnails
-from metrics.names import BUILT_IN, STAND_INS
+from metrics.names import BUILT_IN, KINDS, STAND_INS, Wanted
 
 if TYPE_CHECKING:
     from metrics.headnet import HeadNet
@@ -40,6 +40,13 @@ class DetectorShop:
             raise ValueError(f"--detector={taken[0]}: is the name of a detector without a file; choose another one")
         self._device = device
         self._open: dict[str, Detector | HeadDetector] = {}
+
+    def prepare(self, wanted: Sequence[Wanted]) -> None:
+        """Opens all that these metrics look through, so that a wrong file is told of before any work."""
+        openers = {"features": self.features, "embedding": self.faces, "mask": self.heads}
+        for each in wanted:
+            if each.detector is not None:
+                openers[KINDS[each.kind].needs](each.detector)
 
     def features(self, name: str) -> Detector:
         """The detector for `fd..._NAME` and the like."""
