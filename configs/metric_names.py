@@ -1,26 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of metrics on a command line: those there are, and published ones that are still to come."""
+"""Names of metrics on the command line of a training: what can be measured at every save."""
 
 from dnnlib.console import get_logger
+from metrics.names import NEVER, needs_file, parse
 
 log = get_logger(__name__)
 
-# Pasted commands name these. They need networks that judge pictures.
-PUBLISHED = (
-    *("fid50k_full", "kid50k_full", "pr50k3_full", "is50k", "fid50k", "kid50k", "pr50k3", "ppl2_wend"),
-    *("eqt50k_int", "eqt50k_frac", "eqr50k"),
-)
-
 
 def metric_names(text: str) -> list[str]:
-    """A list with commas; `none` is the empty one. What is published and not here is left out with a warning."""
-    from metrics.registry import find  # noqa: PLC0415 - needs torch, which other flags do not
-
+    """A list with commas; `none` is the empty one. What needs the file of a network is left out with a warning."""
     names = [] if text.lower() == "none" else [name.strip() for name in text.split(",") if name.strip()]
-    available = [name for name in names if name not in PUBLISHED]
-    for name in available:
-        find(name)
-    missing = [name for name in names if name in PUBLISHED]
+    never = [name for name in names if name in NEVER]  # Pasted commands name these.
+    missing = [name for name in names if name not in never and needs_file(parse(name))]
     if missing:
-        log.warning(f"{', '.join(missing)}: not in this version, so the run does not measure it.")
-    return available
+        log.warning(
+            f"{', '.join(missing)}: needs networks in files, so the run does not measure it; calc_metrics.py "
+            "does, with --detector=NAME=FILE"
+        )
+    if never:
+        log.warning(f"{', '.join(never)}: measures textures of StyleGAN3, so the run does not measure it.")
+    return [name for name in names if name not in never and name not in missing]

@@ -1,68 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Metrics by name: KIND, how many pictures are generated, and what features are compared, as in `fd1k_thumbs`.
+"""Metrics as training wants them: a name to a function of a generator and a data set, without files or records.
 
 metric = find("fd1k_thumbs")
 metric(generator, dataset, seed, device)  # every rank calls it, and gets the same number
 """
 
-import re
 from collections.abc import Callable
 from typing import final
 
 import torch
 
-from dnnlib.progress import progress
-from metrics.frechet import frechet_distance
-from metrics.moments import Moments
-from metrics.pictures import generated_pictures, real_pictures
-from metrics.thumbnails import DIM, thumbnails
+from metrics.bench import Bench, Reals
+from metrics.detectors.shop import DetectorShop
+from metrics.measures import measure
+from metrics.names import Wanted, needs_file, parse
 from training.data.dataset import ImageDataset
 from training.generator import Generator
 
 Metric = Callable[[Generator, ImageDataset, int, torch.device], float]
 
-_NAME = re.compile(r"fd(\d+)(k?)_thumbs")
-_MAX_REALS = 10_000
-
 
 def find(name: str) -> Metric:
-    """The metric of that name; a ValueError says what there is."""
-    match = _NAME.fullmatch(name)
-    count = int(match[1]) * (1000 if match[2] else 1) if match else 0
-    if count < 2:
+    """The metric of that name; a ValueError says what there is, or that it needs a file."""
+    wanted = parse(name)
+    if needs_file(wanted):
         raise ValueError(
-            f"there is no metric {name!r}. There is fdN_thumbs or fdNk_thumbs, as in fd1k_thumbs: the Fréchet distance "
-            "of 8 x 8 thumbnails of N (thousand) generated pictures to those of the data set"
+            f"{name}: needs the network {wanted.detector} in a file, which training does not take; measure something "
+            "like fd1k_thumbs meanwhile, and this afterwards with calc_metrics.py"
         )
-    return FrechetDistance(name, count)
+    return TrainingMetric(wanted)
 
 
 @final
-class FrechetDistance:
-    """Of thumbnails. What is known of a data set is kept for the next time."""
+class TrainingMetric:
+    """Pictures under all cameras of the set, each conditioned on its own. Reals are remembered for the next time."""
 
-    def __init__(self, name: str, count: int) -> None:
-        self.name = name
-        self.count = count
-        self._reals: tuple[ImageDataset, Moments] | None = None
+    def __init__(self, wanted: Wanted) -> None:
+        self.wanted = wanted
+        self._reals: Reals | None = None
 
     def __call__(self, generator: Generator, dataset: ImageDataset, seed: int, device: torch.device) -> float:
         if dataset.labels is None:
-            raise ValueError(f"{self.name} renders under the cameras of the data set, and this one has none")
-        if self._reals is None or self._reals[0] is not dataset:
-            self._reals = dataset, _moments_of_reals(dataset)
-        reals = self._reals[1]
-        fakes = Moments(DIM)
-        with progress(self.count, self.name, "img") as bar:
-            for image in generated_pictures(generator, dataset, self.count, seed, device):
-                fakes.add(thumbnails(image))
-                bar.advance(len(image))
-        fakes = fakes.over_ranks()
-        return frechet_distance(reals.mean, reals.covariance, fakes.mean, fakes.covariance)
-
-
-def _moments_of_reals(dataset: ImageDataset) -> Moments:
-    moments = Moments(DIM)
-    for image, weights in real_pictures(dataset, _MAX_REALS):
-        moments.add(thumbnails(image), weights)
-    return moments.over_ranks()
+            raise ValueError(f"{self.wanted.name} renders under the cameras of the data set, and this one has none")
+        if self._reals is None or self._reals.dataset is not dataset:
+            self._reals = Reals(dataset)
+        shop = DetectorShop((), device)
+        bench = Bench(generator, self._reals, shop, [self.wanted], mode="all", seed=seed, device=device)
+        return measure(bench, self.wanted).value

@@ -190,7 +190,7 @@ def test_pose_conditioning_comes_back_where_it_was_off() -> None:
         ("g_architecture", "resnet", "only `skip`"),
         ("disc_module", "Dummy", "expected one of MaskDualDiscriminatorV2"),
         ("seg_channels", "3", "1 channel"),
-        ("metrics", "fid", "there is no metric 'fid'"),
+        ("metrics", "fiddle", "there is no metric 'fiddle'"),
         ("gamma", "much", "--gamma=much: .*expected a number"),
         ("gpc_reg_prob", "1.5", "schedule.swap_probability: got 1.5"),
     ],
@@ -211,5 +211,5 @@ def test_flags_without_effect_say_why(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         config = assemble("panohead", {"c_noise": "0.5", "metrics": "fid50k_full,fd1k_thumbs"}, [])
     assert config.metrics == ("fd1k_thumbs",)
-    assert "fid50k_full: not in this version" in caplog.text
+    assert "fid50k_full: needs networks in files" in caplog.text
     assert "--c-noise has no effect" in caplog.text

@@ -13,6 +13,7 @@ convention are refused in any case.
 
 import contextlib
 import os
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ from training.data.labels import DATASET_JSON
 from training.data.name_array import NameArray
 from training.data.problems import DataError, Problem
 from training.data.selection import source_weights
-from training.data.sources import Source, open_source, read_file
+from training.data.sources import Source, ZipSource, open_source, read_file
 from training.data.survey import DTYPES, VERSION, MaskSource, survey, without_mask
 
 log = get_logger(__name__)
@@ -89,6 +90,14 @@ class Index:
         if self.mask_source == "none":
             return None
         return self._alpha(item, self._decode_image(item)) if self.mask_source == "alpha" else self._decode_mask(item)
+
+    def image_checksum(self, item: int) -> tuple[int, int]:
+        """CRC-32 and size of an image's file. An archive has them in its directory; files of a folder are read."""
+        place = self._kept.arrays["places"][item]
+        if isinstance(self._images, ZipSource):
+            return int(place["checksum"]), int(place["size"])
+        data = read_file(self._images, self.names[item], place)
+        return zlib.crc32(data), len(data)
 
     def close(self) -> None:
         """Lets go of the archives."""

@@ -9,6 +9,7 @@ import importlib
 import warnings
 import zipfile
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -36,15 +37,19 @@ class Network(ABC):
         """The first output for a batch."""
 
 
-def open_network(path: str | Path, device: Device = "auto") -> Network:
-    """The network of a file; the suffix says which kind it is."""
+def open_network(path: str | Path, device: Device = "auto", flags: Sequence[str] = ()) -> Network:
+    """The network of a file; the suffix says which kind it is. Arguments of a program named by `flags` are true."""
     path = Path(path)
     if not path.is_file():
         raise DataError(f"{path}: there is no such file; name an ONNX (.onnx) or TorchScript (.pt) file")
     if path.suffix.lower() == ".onnx":
+        if flags:
+            raise DataError(
+                f"{path}: an ONNX file has no arguments but its picture, so no {', '.join(flags)}; {_EXPORT}"
+            )
         return OnnxNetwork(path, device)
     if path.suffix.lower() in _SCRIPT_SUFFIXES:
-        return ScriptNetwork(path, device)
+        return ScriptNetwork(path, device, flags)
     if path.suffix.lower() in (".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".safetensors"):
         raise DataError(f"{path}: holds weights (reading a pickle could run anything) but no network; {_EXPORT}")
     raise DataError(
@@ -107,8 +112,9 @@ class ScriptNetwork(Network):
     size = None
     batch = None
 
-    def __init__(self, path: Path, device: Device) -> None:
+    def __init__(self, path: Path, device: Device, flags: Sequence[str] = ()) -> None:
         self.path = path
+        self._flags = dict.fromkeys(flags, True)
         if device == "cuda" and not torch.cuda.is_available():
             raise DataError(f"{path}: there is no CUDA device for it; use --device cpu")
         self._device = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
@@ -127,7 +133,7 @@ class ScriptNetwork(Network):
     def run(self, pictures: Float32[np.ndarray, "n 3 size size"]) -> Shaped[np.ndarray, "n ..."]:
         try:
             with torch.inference_mode():
-                output = self._module(torch.from_numpy(pictures).to(self._device))
+                output = self._module(torch.from_numpy(pictures).to(self._device), **self._flags)
         except Exception as error:
             raise _run_error(self.path, pictures, error) from None
         if isinstance(output, dict) and output:
@@ -152,7 +158,7 @@ def _import_onnxruntime() -> Any:
 def _run_error(path: Path, pictures: np.ndarray, error: Exception) -> DataError:
     shape = list(pictures.shape)
     return DataError(
-        f"{path}: fails on pictures of shape {shape} ({_first_line(error)}); is --input_size the one it was made for?"
+        f"{path}: fails on pictures of shape {shape} ({_first_line(error)}); is the size (--input_size) right?"
     )
 
 

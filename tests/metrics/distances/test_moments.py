@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import torch
 
-from metrics.moments import Moments
+from metrics.distances.moments import Moments, moments_of
 
 
 def test_moments_are_those_of_all_features_however_they_come() -> None:
@@ -22,3 +22,10 @@ def test_a_weight_counts_as_so_many_features() -> None:
     repeated.add(features[[0, 1, 1, 3, 4, 4, 4, 5]])
     assert torch.allclose(weighted.mean, repeated.mean)
     assert torch.allclose(weighted.covariance, repeated.covariance)
+
+
+def test_features_can_be_taken_out_again() -> None:
+    features = torch.randn(30, 4, generator=torch.Generator().manual_seed(0))
+    rest = moments_of(features).without(moments_of(features[20:]))
+    assert torch.allclose(rest.mean, moments_of(features[:20]).mean)
+    assert torch.allclose(rest.covariance, moments_of(features[:20]).covariance)

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from torch_utils import distributed
 
+_TOGETHER = 4096  # Features that are doubles at one time.
+
 
 @final
 class Moments:
@@ -33,11 +35,16 @@ class Moments:
 
     def over_ranks(self) -> "Moments":
         """Of the features of all ranks; every rank must call it."""
-        total = Moments(len(self._sum))
-        for own, sums in zip(self._parts, total._parts, strict=True):
-            sums.copy_(own)
+        total = self._copy()
         distributed.sum_(total._parts)
         return total
+
+    def without(self, others: "Moments") -> "Moments":
+        """Of what is left when features that were counted in are taken out again."""
+        rest = self._copy()
+        for sums, gone in zip(rest._parts, others._parts, strict=True):
+            sums.sub_(gone)
+        return rest
 
     @property
     def mean(self) -> Float64[Tensor, " dim"]:
@@ -48,6 +55,21 @@ class Moments:
         """Of the population: the sum of squares over the count."""
         return self._outer / self._weight - torch.outer(self.mean, self.mean)
 
+    def _copy(self) -> "Moments":
+        copy = Moments(len(self._sum))
+        for own, sums in zip(self._parts, copy._parts, strict=True):
+            sums.copy_(own)
+        return copy
+
     @property
     def _parts(self) -> list[Tensor]:
         return [self._weight, self._sum, self._outer]
+
+
+def moments_of(features: Float[Tensor, "n dim"], weights: Float[Tensor, " n"] | None = None) -> Moments:
+    """Of features that are all there."""
+    moments = Moments(features.shape[1])
+    for start in range(0, len(features), _TOGETHER):
+        part = slice(start, start + _TOGETHER)
+        moments.add(features[part], None if weights is None else weights[part])
+    return moments

@@ -4,13 +4,23 @@
 They see composition, colours and pose, and nothing finer: enough to tell whether a training comes nearer to its data.
 """
 
-from jaxtyping import Float32, UInt8
+from typing import final
+
+from jaxtyping import Float32
 from torch import Tensor, nn
+
+from metrics.detectors.base import Detector
 
 SIDE = 8
 DIM = 3 * SIDE * SIDE
 
 
-def thumbnails(image: UInt8[Tensor, "n 3 height width"]) -> Float32[Tensor, "n 192"]:
+@final
+class Thumbnails(Detector):
     """The mean colour of every cell of an 8 x 8 grid; black is 0, white is 1."""
-    return nn.functional.adaptive_avg_pool2d(image.float() / 255, SIDE).flatten(1)
+
+    name = "thumbs"
+    digest = "mean colours of 8 x 8 cells, 1"
+
+    def look(self, images: Float32[Tensor, "n 3 height width"]) -> Float32[Tensor, "n 192"]:
+        return nn.functional.adaptive_avg_pool2d(images / 255, SIDE).flatten(1)

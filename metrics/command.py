@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What calc_metrics.py does: opens a generator and a data set, measures, records. Every rank does the same.
+
+Features of real images are kept in the cache of the user; those of generated pictures until the command has finished,
+so that a command that was killed goes on where it was.
+"""
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from dnnlib.cache import cache_dir
+from dnnlib.console import get_logger
+from metrics.bench import Bench, Keep, Reals
+from metrics.detectors.options import DetectorOptions
+from metrics.detectors.shop import DetectorShop
+from metrics.measures import measure
+from metrics.names import KINDS, Wanted
+from metrics.pictures import YAW_DEG, Mode, RealPictures
+from metrics.record import Record, append, facts_of_data, network_digest, record
+from metrics.table import table
+from torch_utils import checkpoint, distributed
+from training.data.config import DataConfig, SelectionConfig
+from training.data.dataset import ImageDataset, open_dataset
+from training.data.fingerprint import content_digest
+from training.generator import Generator
+from training.model_config import Precision
+from training.pretrained import load_generator, sources
+
+log = get_logger(__name__)
+
+MIN_IMAGES = 2
+_NIMG = re.compile(r"networks-(\d{10})\.safetensors")
+
+
+class Request(NamedTuple):
+    """What somebody wants to know."""
+
+    network: str
+    wanted: tuple[Wanted, ...]
+    img_data: str | None
+    seg_data: str | None
+    mirror: bool | None  # None: as the run was trained.
+    mode: Mode
+    seed: int
+    batch: int
+    detectors: tuple[DetectorOptions, ...]
+    outdir: Path | None
+    precision: Precision | None
+
+
+def run(request: Request, device: torch.device) -> list[Record]:
+    """The records, which the main rank has written and shown."""
+    path = sources.find(request.network)
+    outdir = request.outdir or _folder_of_run(path)
+    if outdir is not None:
+        _check_writable(outdir)
+    shop = DetectorShop(request.detectors, device)
+    shop.prepare(request.wanted)
+    dataset = open_set(request, path)
+    generator = load_generator(path, device, precision=request.precision)
+    _check_sizes(generator, dataset, request)
+    keep = Keep(cache_dir("metrics"), network_digest(generator), content_digest(dataset))
+    reals = Reals(dataset, keep)
+    options = {"mode": request.mode, "seed": request.seed, "device": device, "batch": request.batch, "keep": keep}
+    bench = Bench(generator, reals, shop, request.wanted, **options)
+    every = RealPictures(dataset)
+    data = facts_of_data(dataset, keep.data_digest, every.azimuth_deg, every.weights)
+    network = {"source": path.name, "digest": keep.network_digest, "nimg": nimg_of(path)}
+    rows = []
+    for wanted in request.wanted:
+        start_s = time.monotonic()
+        result = measure(bench, wanted)
+        row = record(wanted, result, bench, network=network, data=data, seconds=time.monotonic() - start_s)
+        rows.append(row)
+        if outdir is not None and distributed.is_main():
+            append(outdir, row)
+    distributed.barrier("the end of all metrics")
+    if distributed.is_main():
+        bench.forget()
+        print(table(rows))
+        print("records: " + (str(outdir) if outdir else "not kept; name a folder with --outdir"))
+    return rows
+
+
+def open_set(request: Request, path: Path) -> ImageDataset:
+    """The images that the mode compares with; without --img_data those that the networks were trained on."""
+    img_data, seg_data, mirror = request.img_data, request.seg_data, request.mirror
+    if img_data is None:
+        trained = _data_of_run(path)
+        if trained is None:
+            raise ValueError(
+                f"{request.network}: does not say what it was trained on; name the data set with --img_data=IMG.zip"
+            )
+        log.info(f"Data set: {trained.img_data}, as in training")
+        img_data, seg_data = trained.img_data, seg_data or trained.seg_data
+        mirror = trained.mirror if mirror is None else mirror
+    low, high = YAW_DEG[request.mode]
+    selection = SelectionConfig(min_yaw_deg=low, max_yaw_deg=high)
+    config = DataConfig(
+        img_data=img_data, seg_data=seg_data, mirror=bool(mirror), require_masks=False, selection=selection
+    )
+    return open_dataset(config, seed=request.seed)
+
+
+def nimg_of(path: Path) -> int | None:
+    """How many images a snapshot was trained with, as its name says."""
+    match = _NIMG.fullmatch(path.name)
+    return int(match[1]) if match else None
+
+
+def _check_sizes(generator: Generator, dataset: ImageDataset, request: Request) -> None:
+    needs_reals = [wanted.name for wanted in request.wanted if KINDS[wanted.kind].compares]
+    if dataset.labels is None:
+        raise ValueError(f"{dataset.index.img_data}: has no cameras, and pictures are rendered under those of the set.")
+    if needs_reals and (count := int((dataset.weights > 0).sum())) < MIN_IMAGES:
+        raise ValueError(f"{needs_reals[0]}: {dataset.index.img_data} has {count} images to compare with; add some.")
+    if needs_reals and dataset.resolution != generator.img_resolution:
+        size = generator.img_resolution
+        raise ValueError(
+            f"{needs_reals[0]}: the generator makes pictures of {size} x {size}, and those of {dataset.index.img_data} "
+            f"have {dataset.resolution} x {dataset.resolution}: a distance would measure that. Pack the set again with "
+            f"`dataset_tool.py pack --resolution {size}x{size}`"
+        )
+
+
+def _folder_of_run(path: Path) -> Path | None:
+    """Where records go if nobody says: beside the run's own, apart from the files that its training cuts."""
+    return path.parent / "metrics" if (path.parent / "config.json").exists() else None
+
+
+def _data_of_run(path: Path) -> DataConfig | None:
+    config = path.parent / "config.json"
+    if config.exists():
+        data = json.loads(config.read_text(encoding="utf-8"))["data"]
+        return DataConfig(**{key: data.get(key) for key in ("img_data", "seg_data")}, mirror=data.get("mirror", False))
+    if path.suffix == ".safetensors":
+        source = checkpoint.read_header(path).get("provenance", {}).get("data", {}).get("source")
+        return None if source is None else DataConfig(img_data=source)
+    return None
+
+
+def _check_writable(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    probe = folder / ".writable"
+    probe.touch()
+    probe.unlink(missing_ok=True)  # Another rank may have been faster.

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Detectors: what turns pictures into features that a distance can compare."""
