@@ -44,7 +44,9 @@ def library(tmp_path_factory) -> Path:
     ]
     libs = [f"-L{torch_dir / 'lib'}", f"-Wl,-rpath,{torch_dir / 'lib'}", "-ltorch_cpu", "-lc10", "-ltorch"]
     lines.append(f"rule link\n  command = {tools.cxx} -shared -Wl,-Bsymbolic $in -o $out {shlex.join(libs)}")
-    sources = [(path, "kernel" if path.suffix == ".cu" else "glue") for path in sorted((build.CSRC / "cuda").glob("*.c*"))]
+    sources = [
+        (path, "kernel" if path.suffix == ".cu" else "glue") for path in sorted((build.CSRC / "cuda").glob("*.c*"))
+    ]
     sources = [(path, rule) for path, rule in sources if path.suffix in (".cu", ".cpp")]
     objects = []
     for path, rule in [*sources, (STAND_INS / "host.cpp", "host")]:
