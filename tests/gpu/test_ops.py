@@ -38,26 +38,26 @@ def test_kernels_equal_the_reference_in_float64_with_all_gradients(case, dtype):
         op_checks.check_against_float64(case, dtype, DEVICE, layout)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-def test_a_picture_of_a_real_size_equals_the_reference(dtype):
-    """Samples, decoder and compositing of many rays: more items than one sweep of the threads, and every size of PanoHead."""
-    planes = op_cases.normal(40, 1, 64, 48, 3, 3, 32).permute(0, 3, 4, 5, 1, 2)
+def test_a_picture_of_a_real_size_equals_the_reference():
+    """Samples, decoder and compositing in the sizes of PanoHead; float64, so that long sums prove something."""
     rays, samples = 3000, 48
+    planes = op_cases.normal(40, 1, 64, 48, 3, 3, 32).permute(0, 3, 4, 5, 1, 2)
     points = op_cases.uniform(41, 1, rays * samples, 3) * 1.3 - 0.65  # some lie outside
     layers = [op_cases.normal(42 + i, *shape) / 4 for i, shape in enumerate(((64, 32), (64,), (33, 64), (33,)))]
-    depths = op_cases.uniform(46, 1, rays, samples).sort(-1).values.float().to(DEVICE)
+    depths = op_cases.uniform(46, 1, rays, samples).sort(-1).values.to(DEVICE)
 
     def picture(planes, points, *layers):
         features = ops.trigrid_sample(planes, points, 1.0)
         density, colour = ops.softplus_mlp(features, *layers)
-        density, colour = density.reshape(1, rays, samples), colour.reshape(1, rays, samples, -1)
-        whole = ops.composite(
-            colour, density, depths.to(density.dtype if density.dtype.itemsize > 4 else torch.float32)
-        )
-        return (*whole[:2], features)
+        return ops.composite(colour.reshape(1, rays, samples, -1), density.reshape(1, rays, samples), depths)
 
-    case = op_cases.Case("picture", picture, (planes, points, *layers), 1, (1,))
-    op_checks.check_against_float64(case, dtype, DEVICE)
+    op_checks.check_against_float64(
+        op_cases.Case("picture", picture, (planes, points, *layers), 1, (1,)), torch.float64, DEVICE
+    )
+
+
+def test_the_gradients_of_many_rows_are_those_of_all_of_them():
+    op_checks.check_against_float64(op_cases.softplus_mlp_of_many_rows(), torch.float64, DEVICE)
 
 
 def test_layers_too_wide_for_the_kernels_are_served_all_the_same():
@@ -147,6 +147,40 @@ def test_elements_beyond_the_reach_of_32_bits_are_found():
             assert [y[0, 0, row, column].item() for row, column in marks] == [2, 4, 6, 8]
             assert sum(y[0, 0, rows].float().sum().item() for rows in torch.arange(height).split(4096)) == 20
             del y
+
+
+def test_samples_beyond_the_reach_of_32_bits_are_found():
+    if torch.cuda.mem_get_info()[0] < 24 * 2**30:
+        pytest.skip("needs 24 GiB of free GPU memory")
+    count = 2**26 + 5  # of 32 features each
+    planes = (
+        torch.ones(1, 2, 2, 3, 1, 32, dtype=torch.bfloat16, device=DEVICE).permute(0, 3, 4, 5, 1, 2).requires_grad_()
+    )
+    points = torch.zeros(1, count, 3, device=DEVICE)
+    outside = [0, 2**25 - 1, 2**26 + 1, count - 1]
+    points[0, outside] = 9.0
+    with ops.forced("native"):
+        sampled = ops.trigrid_sample(planes, points, 1.0)
+        assert [i for i in (*outside, 1, 2**26, count - 2) if sampled[0, i].any()] == [1, 2**26, count - 2]
+        cotangent = torch.zeros_like(sampled)
+        cotangent[0, count - 2] = 3.0
+        (gradient,) = torch.autograd.grad(sampled, planes, cotangent)
+        assert gradient.unique().tolist() == [
+            0.25
+        ]  # a third of 3 on each plane, a quarter of that on each of its texels
+    del sampled, cotangent, points
+    rays, samples = 2**20 + 3, 65
+    features = torch.zeros(rays, samples, 32, dtype=torch.bfloat16, device=DEVICE)
+    features[-1] = 1.0
+    features.requires_grad_()
+    densities = torch.full((rays, samples), 500.0, device=DEVICE)
+    depths = torch.linspace(1, 2, samples, device=DEVICE).expand(rays, -1).contiguous()
+    with ops.forced("native"):
+        seen, _, _ = ops.composite(features, densities, depths)
+        assert seen[-1].tolist() == [1.0] * 32
+        assert not seen[:-1].any()
+        (gradient,) = torch.autograd.grad(seen, features, torch.ones_like(seen))
+        assert gradient[-1, :2].unique().tolist() == [0.5]  # all of the first interval, of which each end has a half
 
 
 class Layer:

@@ -68,7 +68,7 @@ class Library:
 
     @property
     def cuda_refusal(self) -> Path:
-        """The log of a build whose CUDA half the compilers refused, in the folder of the library that was built without."""
+        """The log of a build whose CUDA half the compilers refused, beside the library that was built without it."""
         return self.folder / _CUDA_REFUSAL_NAME
 
     def is_done(self, retry: bool) -> bool:

@@ -197,7 +197,10 @@ REFUSING_NVCC = 'echo "kernel.cu(7): error: no such architecture"; exit 2'
 WILLING_NVCC = """
     for argument; do
         shift
-        case "$argument" in -ccbin|-Xcompiler|-gencode*|-cudart=*|-ltorch_cuda|*/c++) continue;; -c) set -- "$@" -x c++;; esac
+        case "$argument" in
+            -ccbin|-Xcompiler|-gencode*|-cudart=*|-ltorch_cuda|*/c++) continue;;
+            -c) set -- "$@" -x c++;;
+        esac
         set -- "$@" "$argument"
     done
     exec c++ "$@"

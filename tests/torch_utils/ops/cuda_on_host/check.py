@@ -9,7 +9,7 @@ import sys
 import torch
 from torch.library import opcheck
 
-from tests.torch_utils.ops import op_checks, test_registration
+from tests.torch_utils.ops import op_cases, op_checks, test_registration
 from torch_utils.ops import native
 
 
@@ -26,6 +26,8 @@ def main(library: str, op: str) -> None:
                 op_checks.check_against_float64(case, dtype, "cpu", layout)
                 checks += 1
         op_checks.check_deterministic(case)
+    if op == "softplus_mlp":
+        op_checks.check_against_float64(op_cases.softplus_mlp_of_many_rows(), torch.float64)
     for name, samples in test_registration.samples().items():
         if name in RELATED[op]:
             for arguments in samples:

@@ -2,9 +2,8 @@
 // trigrid_sample and its two gradients on the GPU. Neighbouring threads take neighbouring features, so every corner of a cell
 // is read or written in one piece.
 //
-// The gradient into the planes is summed by atomics, in float at least. Points of a picture fall onto few texels and each of
-// them onto 24, so sorting them first would move more bytes than it saves; the price is that the last bits of the sums depend
-// on the order in which threads arrive.
+// The gradient into the planes is summed by atomics, in float at least: one kernel, no sort and no scratch. The price is that the
+// last bits of the sums depend on the order in which threads arrive.
 
 #include "cuda/element.cuh"
 
@@ -107,7 +106,6 @@ __global__ void grad_planes_kernel(const T* __restrict__ g, const Acc<T>* __rest
     const int64_t point = item / a.features;
     A* image = out + point / a.points_per_image * a.stride_image + (item - point * a.features);
     const A to_add = widen(g[item]) * A(1.0 / 3);
-#pragma unroll
     for (int plane = 0; plane < 3; ++plane) {
       const Cell<A> cell(a, plane, points + 3 * point);
 #pragma unroll
@@ -128,7 +126,6 @@ __global__ void grad_points_kernel(const T* __restrict__ g, const T* __restrict_
     const T* image = planes + point / a.points_per_image * a.stride_image;
     const T* g_point = g + point * a.features;
     A moved[3] = {};
-#pragma unroll
     for (int plane = 0; plane < 3; ++plane) {
       const Cell<A> cell(a, plane, points + 3 * point);
       A along[3] = {};  // the plane's width, height and depth
