@@ -44,15 +44,11 @@ def library(tmp_path_factory) -> Path:
     ]
     libs = [f"-L{torch_dir / 'lib'}", f"-Wl,-rpath,{torch_dir / 'lib'}", "-ltorch_cpu", "-lc10", "-ltorch"]
     lines.append(f"rule link\n  command = {tools.cxx} -shared -Wl,-Bsymbolic $in -o $out {shlex.join(libs)}")
-    sources = [
-        (path, "kernel" if path.suffix == ".cu" else "glue") for path in sorted((build.CSRC / "cuda").glob("*.c*"))
-    ]
-    sources = [(path, rule) for path, rule in sources if path.suffix in (".cu", ".cpp")]
-    objects = []
-    for path, rule in [*sources, (STAND_INS / "host.cpp", "host")]:
-        objects.append(f"{path.name}.o")
-        lines.append(f"build {objects[-1]}: {rule} {path}")
-    lines.append(f"build library.so: link {' '.join(objects)}")
+    sources = dict.fromkeys((build.CSRC / "cuda").glob("*.cu"), "kernel")
+    sources |= dict.fromkeys((build.CSRC / "cuda").glob("*.cpp"), "glue")
+    sources[STAND_INS / "host.cpp"] = "host"
+    lines += [f"build {path.name}.o: {rule} {path}" for path, rule in sources.items()]
+    lines.append(f"build library.so: link {' '.join(f'{path.name}.o' for path in sources)}")
     (folder / "build.ninja").write_text("\n".join(lines) + "\n")
     done = subprocess.run([tools.ninja, "-C", str(folder)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:]
