@@ -40,7 +40,7 @@ def test_paths_may_hold_whatever_a_file_system_allows(tmp_path):
 STOPS = "(Path.home() / 'waiting').touch() or time.sleep(600)"
 MOMENTS = {
     "while the lock is named": (f"os.ftruncate = lambda *args: {STOPS}", None),
-    "before anything is compiled": (f"build._compile = lambda *args: {STOPS}", None),
+    "before anything is compiled": (f"build._compile = lambda *args, **options: {STOPS}", None),
     "while a file is compiled": ("", "*composite.cpp*"),
     "while the library is linked": ("", "*-shared*"),
     "before the checksum": (f"build._sha256 = lambda path: {STOPS}", None),

@@ -91,12 +91,19 @@ __device__ inline A share_of(const A* weights, int64_t ray, int k, int intervals
   return ((k > 0 ? w[k - 1] : A(0)) + (k < intervals ? w[k] : A(0))) / A(2);
 }
 
-// The features of a sample of a ray.
+// Where a sample of a ray lies in the lists of its pass. Passes are chosen by `?:`, since a computed index would move the arguments
+// from constants into memory.
+struct Spot {
+  bool is_first;
+  int64_t row;
+
+  __device__ Spot(const RayArguments& a, int64_t ray, int sample)
+      : is_first(sample < a.samples[0]), row(is_first ? ray * a.samples[0] + sample : ray * a.samples[1] + sample - a.samples[0]) {}
+};
+
 template <class T>
-__device__ inline const T* features_of(const RayArguments& a, int64_t ray, int sample) {
-  const int p = sample < a.samples[0] ? 0 : 1;
-  const int64_t row = ray * a.samples[p] + sample - (p ? a.samples[0] : 0);
-  return static_cast<const T*>(a.features[p]) + row * a.channels;
+__device__ inline const T* features_of(const RayArguments& a, const Spot& spot) {
+  return static_cast<const T*>(spot.is_first ? a.features[0] : a.features[1]) + spot.row * a.channels;
 }
 
 // A thread makes one pack of what a ray sees.
@@ -111,7 +118,7 @@ __global__ void features_kernel(RayArguments a, const Acc<T>* __restrict__ weigh
     for (int k = 0; k < samples; ++k) {
       const A share = share_of(weights, ray, k, samples - 1);
       if (share == A(0)) continue;
-      const T* features = features_of<T>(a, ray, order[ray * samples + k]) + channel;
+      const T* features = features_of<T>(a, Spot(a, ray, order[ray * samples + k])) + channel;
       const auto pack = *reinterpret_cast<const Pack<T, kSize>*>(features);
 #pragma unroll
       for (int i = 0; i < kSize; ++i) sums[i] += share * widen(pack.values[i]);
@@ -134,10 +141,9 @@ __global__ void grad_features_kernel(RayArguments a, const T* __restrict__ g_fea
     const int64_t ray = item / samples;
     const int k = int(item - ray * samples);
     const A share = share_of(weights, ray, k, samples - 1);
-    const int sample = order[item];
-    const T *g = g_features + ray * a.channels, *features = features_of<T>(a, ray, sample);
-    T* out = sample < a.samples[0] ? first + (ray * a.samples[0] + sample) * a.channels
-                                   : second + (ray * a.samples[1] + sample - a.samples[0]) * a.channels;
+    const Spot spot(a, ray, order[item]);
+    const T *g = g_features + ray * a.channels, *features = features_of<T>(a, spot);
+    T* out = (spot.is_first ? first : second) + spot.row * a.channels;
     A dot = 0;
     for (int c = lane(); c < a.channels; c += kWarp) {
       dot += widen(g[c]) * widen(features[c]);
@@ -154,11 +160,10 @@ struct SampleGradients {
   A *densities[2], *depths[2];
 
   __device__ void store(const RayArguments& a, int64_t ray, int sample, A d_density, A d_depth) const {
-    const bool is_first = sample < a.samples[0];
-    const int64_t at = is_first ? ray * a.samples[0] + sample : ray * a.samples[1] + sample - a.samples[0];
-    (is_first ? densities[0] : densities[1])[at] = d_density;
-    A* depth = is_first ? depths[0] : depths[1];
-    if (depth) depth[at] = d_depth;
+    const Spot spot(a, ray, sample);
+    (spot.is_first ? densities[0] : densities[1])[spot.row] = d_density;
+    A* depth = spot.is_first ? depths[0] : depths[1];
+    if (depth) depth[spot.row] = d_depth;
   }
 };
 

@@ -12,6 +12,7 @@ namespace {
 
 // Where a point lies in a plane: along the plane's width, height and depth the two texels beside it, with weights that are
 // zero where there is no texel.
+// Loops over planes are unrolled wherever it is used, since a compiler keeps arrays in registers only if it knows every index.
 template <class A>
 struct Cell {
   A weight[3][2];
@@ -106,6 +107,7 @@ __global__ void grad_planes_kernel(const T* __restrict__ g, const Acc<T>* __rest
     const int64_t point = item / a.features;
     A* image = out + point / a.points_per_image * a.stride_image + (item - point * a.features);
     const A to_add = widen(g[item]) * A(1.0 / 3);
+#pragma unroll
     for (int plane = 0; plane < 3; ++plane) {
       const Cell<A> cell(a, plane, points + 3 * point);
 #pragma unroll
@@ -126,6 +128,7 @@ __global__ void grad_points_kernel(const T* __restrict__ g, const T* __restrict_
     const T* image = planes + point / a.points_per_image * a.stride_image;
     const T* g_point = g + point * a.features;
     A moved[3] = {};
+#pragma unroll
     for (int plane = 0; plane < 3; ++plane) {
       const Cell<A> cell(a, plane, points + 3 * point);
       A along[3] = {};  // the plane's width, height and depth
