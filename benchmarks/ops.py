@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks import harness, stock_ops
 from torch_utils import ops
-from torch_utils.ops import distance_field, native
+from torch_utils.ops import build, distance_field, native
 from training.data.synthetic.solid import Solid, ellipsoid
 
 RAYS, SAMPLES, FEATURES = 64 * 64, 48, 32
@@ -195,6 +195,16 @@ def ray_cases(device: str) -> list[Case]:
     features = torch.randn(1, RAYS, 2 * SAMPLES, FEATURES, device=device)
     densities = 3 * torch.randn(1, RAYS, 2 * SAMPLES, device=device)
     depths = torch.rand(1, RAYS, 2 * SAMPLES, device=device).sort(-1).values + 2.25
+    halves = [x for half in (slice(None, None, 2), slice(1, None, 2))
+              for x in (features[:, :, half].contiguous(), densities[:, :, half].contiguous())]  # fmt: skip
+    half_depths = [depths[:, :, half].contiguous() for half in (slice(None, None, 2), slice(1, None, 2))]
+
+    def passes(fa: Tensor, sa: Tensor, fb: Tensor, sb: Tensor) -> tuple[Tensor, ...]:
+        return ops.composite_passes(fa, sa, half_depths[0], fb, sb, half_depths[1])
+
+    def passes_stock(fa: Tensor, sa: Tensor, fb: Tensor, sb: Tensor) -> tuple[Tensor, ...]:
+        return stock_ops.composite_passes(fa, sa, half_depths[0], fb, sb, half_depths[1])
+
     coarse = torch.linspace(2.25, 3.3, SAMPLES, device=device).expand(1, RAYS, -1).contiguous()
     weights = torch.rand(1, RAYS, SAMPLES - 1, device=device)
     u = ops.mid_cell(SAMPLES, device)
@@ -221,6 +231,15 @@ def ray_cases(device: str) -> list[Case]:
                 STOCK: gradient_of(stock_ops.composite, features, densities, depths),
             },
         ),
+        *(
+            Case(
+                "composite_passes",
+                f"{direction}, {RAYS} rays, {SAMPLES} and {SAMPLES} samples, {FEATURES} features",
+                layout,
+                {NATIVE: make(passes, *halves), STOCK: make(passes_stock, *halves)},
+            )
+            for direction, make in (("forward", without_gradient), ("backward", gradient_of))
+        ),
         Case(
             "importance_depths",
             f"{RAYS} rays, {SAMPLES} to {SAMPLES} samples",
@@ -239,6 +258,25 @@ def ray_cases(device: str) -> list[Case]:
                 STOCK: without_gradient(stock_ops.merge_depths, coarse, fine),
             },
         ),
+    ]
+
+
+def decoder_cases(device: str) -> list[Case]:
+    """The decoder of PanoHead at the samples of both passes of 64 x 64 rays."""
+    points = RAYS * 2 * SAMPLES
+    features = torch.randn(1, points, FEATURES, device=device)
+    layers = [
+        torch.randn(*shape, device=device) / 8 for shape in ((64, FEATURES), (64,), (1 + FEATURES, 64), (1 + FEATURES,))
+    ]
+    size = f"{points} points, {FEATURES} - 64 - {1 + FEATURES}"
+    return [
+        Case(
+            "softplus_mlp",
+            f"{direction}, {size}",
+            "points, features",
+            {NATIVE: make(ops.softplus_mlp, features, *layers), STOCK: make(stock_ops.softplus_mlp, features, *layers)},
+        )
+        for direction, make in (("forward", without_gradient), ("backward", gradient_of))
     ]
 
 
@@ -298,8 +336,11 @@ def main(device: str, rounds: int, only: str, write: bool) -> None:
         raise click.ClickException("PyTorch sees no CUDA device; use --device cpu.")
     torch.manual_seed(0)
     cases = []
-    with native.forced("native" if device == "cpu" else "auto"):
-        for make in (trigrid_cases, image_cases, ray_cases, solid_cases):
+    makers = [trigrid_cases, image_cases, ray_cases, decoder_cases]
+    if build.has_kernel("distance_field", device):
+        makers.append(solid_cases)
+    with native.forced("native"):
+        for make in makers:
             for case in make(device):
                 if only not in case.op:
                     continue

@@ -54,6 +54,21 @@ def composite(features: Tensor, densities: Tensor, depths: Tensor) -> tuple[Tens
     return seen, depth.nan_to_num(torch.inf).clamp(depths.min(), depths.max()), weights
 
 
+def composite_passes(
+    features_a: Tensor, densities_a: Tensor, depths_a: Tensor, features_b: Tensor, densities_b: Tensor, depths_b: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Both passes sorted into one first."""
+    depths, order = torch.sort(torch.cat([depths_a, depths_b], -1), -1)
+    features = torch.cat([features_a, features_b], -2)
+    features = features.gather(-2, order[..., None].expand(-1, -1, -1, features.shape[-1]))
+    return composite(features, torch.cat([densities_a, densities_b], -1).gather(-1, order), depths)
+
+
+def softplus_mlp(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> tuple[Tensor, Tensor]:
+    y = F.linear(F.softplus(F.linear(x, w1, b1)), w2, b2)
+    return y[..., 0], y[..., 1:]
+
+
 def importance_depths(depths: Tensor, weights: Tensor, u: Tensor) -> Tensor:
     rays = weights.reshape(-1, 1, weights.shape[-1])
     smooth = F.avg_pool1d(F.max_pool1d(rays, 2, 1, padding=1), 2, 1).reshape(weights.shape) + 0.01 + 1e-5

@@ -4,7 +4,8 @@
 One process builds while the others wait on a lock of the operating system, which dies with its holder. A build works in
 a folder of its own, which is renamed into place when it is whole: killed at any moment, it leaves nothing that a later
 one could trip over. A *refusal* is the log of a build whose sources the compiler did not accept. It stays, so that not
-every process tries again; a build that was killed or ran out of memory or disk leaves none.
+every process tries again; a build that was killed or ran out of memory or disk leaves none. Where only the CUDA half is
+refused, the rest is built without it, and the log of the refusal lies in the library's folder.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -30,6 +31,7 @@ CSRC = Path(__file__).parent / "csrc"
 
 _LOCK_TIMEOUT_S = 1800
 _LOG_NAME = "build.log"
+_CUDA_REFUSAL_NAME = "cuda.refused"
 _COMPLAINT = re.compile(r"\berror:|\bfatal\b|: cannot find |undefined reference", re.IGNORECASE)
 _RAN_OUT = re.compile(
     r"terminated program|(due to|with) signal|unable to execute|no space left|quota exceeded|file too large|"
@@ -49,7 +51,7 @@ class Library:
     """Where the library of this machine lies, once it is built, in a folder of its own."""
 
     folder: Path
-    why_no_cuda: str = ""  # empty where it has CUDA kernels
+    why_no_cuda: str = ""  # empty where it has CUDA kernels, or is to be built with them
 
     @property
     def path(self) -> Path:
@@ -63,6 +65,25 @@ class Library:
     def refusal(self) -> Path:
         """The log of a build that the compiler refused, where nothing has changed since."""
         return self.folder.with_name(self.folder.name + ".refused")
+
+    @property
+    def cuda_refusal(self) -> Path:
+        """The log of a build whose CUDA half the compilers refused, beside the library that was built without it."""
+        return self.folder / _CUDA_REFUSAL_NAME
+
+    def is_done(self, retry: bool) -> bool:
+        """Whether it is there. A `retry` is for what was refused before, too."""
+        return self.is_whole() and not (retry and self.cuda_refusal.is_file())
+
+    def as_built(self) -> "Library":
+        """What it became: without CUDA kernels where these were refused."""
+        if not self.has_cuda or not self.cuda_refusal.is_file():
+            return self
+        why = (
+            f"The CUDA kernels were refused by their compiler ({_complaint(self.cuda_refusal)}). "
+            f"The log is {self.cuda_refusal}; `python -m torch_utils.ops --build` tries again."
+        )
+        return replace(self, why_no_cuda=why)
 
     def is_whole(self) -> bool:
         """Whether it is there, byte for byte as it was linked. Loading a truncated library would kill the process."""
@@ -93,11 +114,11 @@ def find() -> Library:
 def ensure(*, retry: bool = False) -> Library:
     """The library, built now if it is not there. `retry` builds even where the compiler refused before."""
     library = find()
-    if not library.is_whole():
+    if not library.is_done(retry):
         if not retry and (reason := obstacle(library)):
             raise BuildError(reason)
         _build_once(library, retry)
-    return library
+    return library.as_built()
 
 
 def obstacle(library: Library) -> str | None:
@@ -182,7 +203,7 @@ def _build_once(library: Library, retry: bool) -> None:
     )
     try:
         with lock:
-            if library.is_whole():
+            if library.is_done(retry):
                 return  # somebody else built it while we waited
             if not retry and (reason := obstacle(library)):
                 raise BuildError(reason)  # it was refused while we waited
@@ -198,7 +219,7 @@ def _build(library: Library) -> None:
     work = Path(tempfile.mkdtemp(prefix=_work_prefix(library.folder), dir=library.folder.parent))
     log = work / _LOG_NAME
     try:
-        _compile(library, work, log)
+        _compile_what_is_accepted(library, work, log)
     except _RefusedError as error:
         os.replace(log, library.refusal)
         raise BuildError(obstacle(library)) from error
@@ -206,16 +227,27 @@ def _build(library: Library) -> None:
         file.unlink()
     _checksum_file(work).write_text(_sha256(work / library.path.name))
     work.chmod(0o755)
-    shutil.rmtree(library.folder, ignore_errors=True)  # what is there is not whole
+    shutil.rmtree(library.folder, ignore_errors=True)  # what is there is not whole, or lacks what was refused before
     os.rename(work, library.folder)
     library.refusal.unlink(missing_ok=True)
 
 
-def _compile(library: Library, work: Path, log: Path) -> None:
+def _compile_what_is_accepted(library: Library, work: Path, log: Path) -> None:
+    if library.has_cuda:
+        try:
+            _compile(library, work, log, with_cuda=True)
+            return
+        except _RefusedError as error:
+            os.replace(log, work / _CUDA_REFUSAL_NAME)
+            _log.warning("The compiler refused the CUDA kernels (%s). Building those of the CPU alone.", error)
+    _compile(library, work, log, with_cuda=False)  # ninja keeps what is compiled already
+
+
+def _compile(library: Library, work: Path, log: Path, with_cuda: bool) -> None:
     tools = _usable_tools()
-    commands = recipe.ninja_file(CSRC, tools, library.path.name, library.has_cuda)
+    commands = recipe.ninja_file(CSRC, tools, library.path.name, with_cuda)
     (work / "build.ninja").write_text(commands, encoding="utf-8", errors="surrogateescape")
-    steps = len(recipe.sources(CSRC, library.has_cuda)) + 1
+    steps = len(recipe.sources(CSRC, with_cuda)) + 1
     # English, since the log is searched for complaints.
     env = {**os.environ, "LC_ALL": "C", "NINJA_STATUS": "[%f/%t] "}
     with (

@@ -196,6 +196,12 @@ def softplus_mlp_cases() -> list[Case]:
     ]
 
 
+def softplus_mlp_of_many_rows() -> Case:
+    """More of them than a GPU's backward pass takes at a time. For float64: the sums are long."""
+    shapes = ((2, 131_100, 3), (4, 3), (4,), (2, 4), (2,))
+    return Case("many-rows", ops.softplus_mlp, tuple(normal(35 + i, *s) for i, s in enumerate(shapes)), 1)
+
+
 def importance_cases() -> list[Case]:
     depths = uniform(19, 2, 40, 12).sort(-1).values + 2
     weights = uniform(20, 2, 40, 11) ** 4

@@ -40,7 +40,7 @@ def test_paths_may_hold_whatever_a_file_system_allows(tmp_path):
 STOPS = "(Path.home() / 'waiting').touch() or time.sleep(600)"
 MOMENTS = {
     "while the lock is named": (f"os.ftruncate = lambda *args: {STOPS}", None),
-    "before anything is compiled": (f"build._compile = lambda *args: {STOPS}", None),
+    "before anything is compiled": (f"build._compile = lambda *args, **options: {STOPS}", None),
     "while a file is compiled": ("", "*composite.cpp*"),
     "while the library is linked": ("", "*-shared*"),
     "before the checksum": (f"build._sha256 = lambda path: {STOPS}", None),
@@ -186,6 +186,75 @@ def test_a_full_disk_is_no_refusal(machine):
 def test_complaints_are_asked_for_in_english_and_need_not_be_text(machine):
     machine.use_compiler("""printf 'k.cpp:1: error: \\377 in %s\\n' "$LC_ALL"; exit 1""")
     assert "error: \N{REPLACEMENT CHARACTER} in C)" in machine.run(TELL, LC_ALL="de_DE.UTF-8").text
+
+
+# --- A CUDA half that is refused --------------------------------------------------------------------------------------
+
+WITH_CUDA = "torch.version.cuda = '13.0'\n"
+HALVES = WITH_CUDA + "print(answer(), build.ensure().why_no_cuda or 'with CUDA')"
+REFUSING_NVCC = 'echo "kernel.cu(7): error: no such architecture"; exit 2'
+# Compiles and links as C++, without what a C++ compiler does not know.
+WILLING_NVCC = """
+    for argument; do
+        shift
+        case "$argument" in
+            -ccbin|-Xcompiler|-gencode*|-cudart=*|-ltorch_cuda|*/c++) continue;;
+            -c) set -- "$@" -x c++;;
+        esac
+        set -- "$@" "$argument"
+    done
+    exec c++ "$@"
+"""
+
+
+def use_nvcc(machine: Machine, behaviour: str) -> None:
+    """A CUDA toolkit with one source to compile, whose compiler does as told."""
+    nvcc = machine.folder / "cuda" / "bin" / "nvcc"
+    nvcc.parent.mkdir(parents=True, exist_ok=True)
+    nvcc.write_text(
+        f"""#!/bin/sh
+        case "$1" in --version) echo "stand-in 1.0"; exit;; --list-gpu-arch) echo compute_90; exit;; esac
+        {behaviour}
+        """
+    )
+    nvcc.chmod(0o755)
+    machine.env["CUDA_HOME"] = str(machine.folder / "cuda")
+    (machine.csrc / "cuda").mkdir(exist_ok=True)
+    (machine.csrc / "cuda" / "biased_act.cu").write_text("int stand_in_cuda() { return 1; }\n")
+
+
+def test_where_nvcc_refuses_the_kernels_of_the_cpu_are_built_without_it_and_the_reason_is_kept(machine):
+    use_nvcc(machine, REFUSING_NVCC)
+    *_, warning, outcome = machine.run(HALVES).lines
+    assert "The compiler refused the CUDA kernels (kernel.cu(7): error: no such architecture)" in warning
+    assert outcome.startswith("42 The CUDA kernels were refused by their compiler (kernel.cu(7): error: no such arch")
+    assert "`python -m torch_utils.ops --build` tries again" in outcome
+    assert machine.entries == {"library", "lock"}
+    (log,) = (machine.cache / "ops").glob("*/cuda.refused")
+    assert str(log) in outcome
+    tried = machine.compilations
+    assert machine.run(HALVES).lines == [outcome]  # known from then on, without a warning
+    assert machine.compilations == tried
+    load = "torch.ops.load_library = lambda path: None\n"
+    operator = "print(native.why_not('biased_act', 'cpu'), native.why_not('biased_act', 'cuda'))"
+    assert machine.run(WITH_CUDA + load + operator).lines == [outcome.replace("42", "None", 1)]
+
+
+def test_a_refused_cuda_half_is_tried_again_when_asked(machine):
+    use_nvcc(machine, REFUSING_NVCC)
+    refused = machine.run(HALVES).lines[-1]
+    use_nvcc(machine, WILLING_NVCC)
+    assert machine.run(HALVES).lines == [refused]
+    machine.run(WITH_CUDA + "build.ensure(retry=True)")
+    assert machine.run(HALVES).lines == ["42 with CUDA"]
+    assert machine.entries == {"library", "lock"}
+
+
+def test_a_refusal_of_both_halves_is_told_with_the_complaint_about_the_cpu(machine):
+    use_nvcc(machine, REFUSING_NVCC)
+    machine.use_compiler(REFUSES)
+    assert "(kernel.cpp:7:1: error: a comma is missing)" in machine.run(WITH_CUDA + TELL).lines[-1]
+    assert machine.entries == {"refused", "lock"}
 
 
 # --- What a library depends on ----------------------------------------------------------------------------------------

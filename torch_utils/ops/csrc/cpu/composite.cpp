@@ -10,13 +10,13 @@
 
 #include "cpu/sums.h"
 #include "cpu/tensors.h"
+#include "contract.h"
+#include "rays.h"
 
 namespace fullhead {
 namespace {
 
 constexpr int64_t kRaysPerTask = 32;
-constexpr double kDensityShift = 1.0;
-constexpr double kMinTransmittance = 1e-10;
 
 using Three = std::tuple<at::Tensor, at::Tensor, at::Tensor>;
 using Four = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
@@ -67,44 +67,6 @@ struct Intervals {
       alpha[k] = A(1) - exp_nonpositive(-softplus(shifted[k]) * delta[k]);
       through[k] = A(1) - alpha[k] + A(kMinTransmittance);
     }
-  }
-};
-
-// Samples along rays, as one pass took them.
-struct Pass {
-  at::Tensor features, densities, depths;
-  int64_t count, samples, channels;
-
-  Pass(const at::Tensor& f, const at::Tensor& s, const at::Tensor& t)
-      : features(f.contiguous()), densities(s.contiguous()), depths(t.contiguous()) {
-    const auto precise = f.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-    TORCH_CHECK(s.scalar_type() == precise && t.scalar_type() == precise && s.sizes() == t.sizes() && f.dim() == s.dim() + 1 &&
-                    f.sizes().slice(0, s.dim()) == s.sizes() && s.dim() >= 1 && s.size(-1) >= 1,
-                "composite: bad arguments");
-    samples = s.size(-1);
-    channels = f.size(-1);
-    count = s.numel() / samples;
-  }
-};
-
-// One pass along the rays, or two.
-struct Rays {
-  std::vector<Pass> passes;
-  int64_t count, samples = 0, channels;
-
-  explicit Rays(std::vector<Pass> some) : passes(std::move(some)), count(passes[0].count), channels(passes[0].channels) {
-    for (const Pass& pass : passes) {
-      TORCH_CHECK(pass.count == count && pass.channels == channels &&
-                      pass.features.scalar_type() == passes[0].features.scalar_type(),
-                  "composite: the passes differ");
-      samples += pass.samples;
-    }
-  }
-
-  std::vector<int64_t> sizes_with(int64_t last) const {
-    auto sizes = passes[0].densities.sizes().vec();
-    sizes.back() = last;
-    return sizes;
   }
 };
 
@@ -161,10 +123,8 @@ void composite_range(const Rays& rays, T* out_features, A* out_depth, A* out_wei
 
 Three forward(const Rays& rays) {
   const at::Tensor &features = rays.passes[0].features, &depths = rays.passes[0].depths;
-  auto ray_sizes = rays.sizes_with(0);
-  ray_sizes.pop_back();
   at::Tensor out = on_huge_pages(at::empty(rays.sizes_with(rays.channels), features.options()));
-  at::Tensor depth = at::empty(ray_sizes, depths.options());
+  at::Tensor depth = at::empty(rays.sizes(), depths.options());
   at::Tensor weights = at::empty(rays.sizes_with(rays.samples - 1), depths.options());
   with_float_type(features.scalar_type(), "composite", [&](auto zero) {
     using T = decltype(zero);

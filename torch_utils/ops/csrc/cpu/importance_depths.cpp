@@ -4,25 +4,20 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
-#include <limits>
 #include <tuple>
 #include <vector>
 
 #include "cpu/tensors.h"
+#include "contract.h"
+#include "depths.h"
 
 namespace fullhead {
 namespace {
 
 constexpr int64_t kRaysPerTask = 64;
-constexpr double kFloor = 0.01;
-constexpr double kMinWeight = 1e-5;
-constexpr double kMinBin = 1e-5;
 
-// Depths are float or double: a half could not tell neighbouring samples apart.
 template <class F>
-void with_depth_type(const at::Tensor& depths, const char* op, const F& f) {
-  TORCH_CHECK(depths.scalar_type() == at::kFloat || depths.scalar_type() == at::kDouble, op,
-              ": depths must be float32 or float64, got ", depths.scalar_type());
+void with_depth_type(const at::Tensor& depths, const F& f) {
   if (depths.scalar_type() == at::kFloat) return f(float());
   return f(double());
 }
@@ -30,12 +25,9 @@ void with_depth_type(const at::Tensor& depths, const char* op, const F& f) {
 at::Tensor importance_depths(const at::Tensor& depths_any, const at::Tensor& weights_any, const at::Tensor& u_any, bool shifted) {
   const at::Tensor depths = depths_any.contiguous(), weights = weights_any.contiguous(), u = u_any.contiguous();
   const int64_t samples = depths.size(-1), draws = u.size(-1);
-  TORCH_CHECK(weights.size(-1) == samples - 1 && samples >= (shifted ? 4 : 2), "importance_depths: bad arguments");
-  TORCH_CHECK(u.scalar_type() == depths.scalar_type() && weights.scalar_type() == depths.scalar_type() &&
-                  u.numel() * samples == depths.numel() * draws && weights.numel() * samples == depths.numel() * (samples - 1),
-              "importance_depths: rays differ");
+  check_draws(depths, weights, u, shifted);
   at::Tensor out = at::empty(u.sizes(), u.options());
-  with_depth_type(depths, "importance_depths", [&](auto zero) {
+  with_depth_type(depths, [&](auto zero) {
     using A = decltype(zero);
     const A *pt = depths.const_data_ptr<A>(), *pw = weights.const_data_ptr<A>(), *pu = u.const_data_ptr<A>();
     A* po = out.mutable_data_ptr<A>();
@@ -67,16 +59,11 @@ at::Tensor importance_depths(const at::Tensor& depths_any, const at::Tensor& wei
 
 std::tuple<at::Tensor, at::Tensor> merge_depths(const at::Tensor& first_any, const at::Tensor& second_any) {
   const at::Tensor first = first_any.contiguous(), second = second_any.contiguous();
-  TORCH_CHECK(first.dim() >= 1 && second.dim() >= 1 &&
-                  first.sizes().slice(0, first.dim() - 1) == second.sizes().slice(0, second.dim() - 1) &&
-                  first.scalar_type() == second.scalar_type(),
-              "merge_depths: bad arguments");
-  auto sizes = first.sizes().vec();
+  const auto sizes = merged_sizes(first, second);
   const int64_t s = first.size(-1), k = second.size(-1);
-  sizes.back() = s + k;
   at::Tensor depths = at::empty(sizes, first.options()), order = at::empty(sizes, first.options().dtype(at::kLong));
   if (depths.numel() == 0) return {depths, order};
-  with_depth_type(first, "merge_depths", [&](auto zero) {
+  with_depth_type(first, [&](auto zero) {
     using A = decltype(zero);
     const A *pa = first.const_data_ptr<A>(), *pb = second.const_data_ptr<A>();
     A* pd = depths.mutable_data_ptr<A>();

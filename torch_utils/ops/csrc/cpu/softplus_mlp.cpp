@@ -14,6 +14,7 @@
 
 #include "cpu/small_matmul.h"
 #include "cpu/tensors.h"
+#include "layers.h"
 
 namespace fullhead {
 namespace {
@@ -37,11 +38,6 @@ struct Layers {
   Layers(const at::Tensor& x_any, const at::Tensor& w1_any, const at::Tensor& b1_any, const at::Tensor& w2_any,
          const at::Tensor& b2_any)
       : x(x_any.contiguous()), inputs(w1_any.size(1)), hidden(w1_any.size(0)), outputs(w2_any.size(0)), b2_kept(b2_any.contiguous()) {
-    TORCH_CHECK(x.dim() >= 1 && x.size(-1) == inputs && inputs > 0 && hidden > 0 && outputs > 0 && w2_any.size(1) == hidden &&
-                    b1_any.numel() == hidden && b2_any.numel() == outputs,
-                "softplus_mlp: bad arguments");
-    for (const at::Tensor& other : {w1_any, b1_any, w2_any, b2_any})
-      TORCH_CHECK(other.scalar_type() == x.scalar_type(), "softplus_mlp: types differ");
     rows = x.numel() / inputs;
     inputs_padded = whole_vectors<A>(inputs), hidden_padded = whole_vectors<A>(hidden), rest_padded = whole_vectors<A>(outputs - 1);
     const at::Tensor w1_dense = w1_any.contiguous(), w2_dense = w2_any.contiguous(), b1_dense = b1_any.contiguous();
@@ -103,14 +99,13 @@ void forward_range(const Layers<A>& net, A* first, A* rest, int64_t begin, int64
 
 template <class F>
 void with_precise_type(const at::Tensor& x, const F& f) {
-  TORCH_CHECK(x.scalar_type() == at::kFloat || x.scalar_type() == at::kDouble, "softplus_mlp: float32 or float64, got ",
-              x.scalar_type());
   if (x.scalar_type() == at::kFloat) return f(float());
   return f(double());
 }
 
 std::tuple<at::Tensor, at::Tensor> softplus_mlp(const at::Tensor& x, const at::Tensor& w1, const at::Tensor& b1,
                                                 const at::Tensor& w2, const at::Tensor& b2) {
+  check_layers(x, w1, b1, w2, b2);
   auto sizes = x.sizes().vec();
   sizes.back() = w2.size(0) - 1;
   at::Tensor rest = on_huge_pages(at::empty(sizes, x.options()));
@@ -170,6 +165,7 @@ void backward_block(const Layers<A>& net, const A* g_first, const A* g_rest, A* 
 
 Five softplus_mlp_grad(const at::Tensor& g_first_any, const at::Tensor& g_rest_any, const at::Tensor& x, const at::Tensor& w1,
                        const at::Tensor& b1, const at::Tensor& w2, const at::Tensor& b2) {
+  check_layers(x, w1, b1, w2, b2);
   const at::Tensor g_first = g_first_any.contiguous(), g_rest = g_rest_any.contiguous();
   at::Tensor d_x = on_huge_pages(at::empty(x.sizes(), x.options()));
   at::Tensor d_w1 = at::zeros(w1.sizes(), x.options()), d_b1 = at::zeros(b1.sizes(), x.options());

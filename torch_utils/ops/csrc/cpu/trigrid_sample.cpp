@@ -9,11 +9,11 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_strided.h>
 
-#include <limits>
 #include <vector>
 
 #include "cpu/sums.h"
 #include "cpu/tensors.h"
+#include "planes.h"
 
 namespace fullhead {
 namespace {
@@ -33,21 +33,15 @@ struct Grid {
 
   Grid(const at::Tensor& any, const at::Tensor& points, double box_size, at::IntArrayRef order, bool planar_)
       : planes(any), per_unit(2.0 / box_size), planar(planar_) {
-    TORCH_CHECK(any.dim() == 6 && any.size(1) == 3 && order.size() == 9, "trigrid_sample: bad arguments");
-    TORCH_CHECK(points.dim() == 3 && points.size(0) == any.size(0) && points.size(2) == 3, "trigrid_sample: bad points");
-    if (any.size(3) > 1 && any.stride(3) != 1) planes = any.permute({0, 4, 5, 1, 2, 3}).contiguous().permute({0, 3, 4, 5, 1, 2});
+    check_trigrid(any, points, order, planar);
+    planes = features_innermost(any);
     n = planes.size(0), depth = planes.size(2), features = planes.size(3), height = planes.size(4), width = planes.size(5);
     stride_n = planes.stride(0), stride_plane = planes.stride(1), stride_d = planes.stride(2);
     stride_h = planes.stride(4), stride_w = planes.stride(5);
     row_end = height;
     for (int p = 0; p < 3; ++p)
-      for (int a = 0; a < 3; ++a) {
-        axes[p][a] = order[3 * p + a];
-        TORCH_CHECK(axes[p][a] >= 0 && axes[p][a] < 3, "trigrid_sample: axes must be 0, 1 or 2");
-      }
-    TORCH_CHECK(!planar || depth == 1, "trigrid_sample: planar sampling needs depth 1");
-    const int64_t last_texel = (depth - 1) * stride_d + (height - 1) * stride_h + (width - 1) * stride_w;
-    TORCH_CHECK(last_texel <= std::numeric_limits<int32_t>::max(), "trigrid_sample: a plane spans more than 2^31 elements");
+      for (int a = 0; a < 3; ++a) axes[p][a] = order[3 * p + a];
+    check_plane_span(planes);
   }
 };
 
@@ -216,15 +210,6 @@ void scatter_band(const Grid& grid, int plane, const A* points, const T* g, int6
     if (++num_picked == kLanes) flush();
   }
   flush();
-}
-
-// The planes' own strides where features are innermost and memory is dense, else [N, H, W, 3, D, F] in memory.
-// torch_utils/ops/trigrid_sample.py: _gradient_strides agrees.
-std::vector<int64_t> gradient_strides(const at::Tensor& planes) {
-  if (planes.stride(3) == 1 && planes.is_non_overlapping_and_dense()) return planes.strides().vec();
-  const int64_t features = planes.size(3), plane = planes.size(2) * features, texel = 3 * plane;
-  const int64_t row = planes.size(5) * texel;
-  return {planes.size(4) * row, plane, features, 1, row, texel};
 }
 
 at::Tensor grad_planes(const at::Tensor& g_any, const at::Tensor& planes, const at::Tensor& points_any, double box_size,

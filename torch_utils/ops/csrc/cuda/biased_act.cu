@@ -10,8 +10,7 @@ namespace {
 // y = f(i, inputs at i), pack by pack. kSize = 1 serves unaligned tails and odd layouts.
 template <int kSize, class T, class F, class... In>
 __global__ void map_kernel(T* y, int64_t packs, F f, const In*... inputs) {
-  const int64_t step = int64_t(gridDim.x) * blockDim.x;
-  for (int64_t p = int64_t(blockIdx.x) * blockDim.x + threadIdx.x; p < packs; p += step) {
+  for (int64_t p = first_item(); p < packs; p += item_step()) {
     Pack<T, kSize> out;
     auto load = [&](const T* x) { return reinterpret_cast<const Pack<T, kSize>*>(x)[p]; };
     f.template pack<kSize>(out, p * kSize, load(inputs)...);
@@ -20,16 +19,13 @@ __global__ void map_kernel(T* y, int64_t packs, F f, const In*... inputs) {
 }
 
 template <class T, class F, class... In>
-int run(void* stream, T* y, int64_t numel, bool packable, const F& f, const In*... inputs) {
+int map(void* stream, T* y, int64_t numel, bool packable, const F& f, const In*... inputs) {
   if (numel == 0) return 0;
   constexpr int kSize = kPackSize<T>;
-  const auto queue = static_cast<cudaStream_t>(stream);
   const bool aligned = numel % kSize == 0 && is_pack_aligned(y) && (... && is_pack_aligned(inputs));
   if (packable && aligned)
-    map_kernel<kSize><<<blocks_for(numel / kSize), kThreads, 0, queue>>>(y, numel / kSize, f, inputs...);
-  else
-    map_kernel<1><<<blocks_for(numel), kThreads, 0, queue>>>(y, numel, f, inputs...);
-  return cudaGetLastError();
+    return run(map_kernel<kSize, T, F, In...>, blocks_for(numel / kSize), kThreads, 0, stream, y, numel / kSize, f, inputs...);
+  return run(map_kernel<1, T, F, In...>, blocks_for(numel), kThreads, 0, stream, y, numel, f, inputs...);
 }
 
 template <Act act, class T>
@@ -99,7 +95,7 @@ int launch_biased_act(void* stream, Element element, const void* x, const void* 
     using T = decltype(zero);
     const Value<decltype(kind)::value, T> f{static_cast<const T*>(bias), shape.channels, shape.inner, Acc<T>(gain), Acc<T>(clamp)};
     const bool packable = !bias || (shape.inner == 1 ? shape.channels : shape.inner) % kPackSize<T> == 0;
-    return run(stream, static_cast<T*>(y), shape.numel, packable, f, static_cast<const T*>(x));
+    return map(stream, static_cast<T*>(y), shape.numel, packable, f, static_cast<const T*>(x));
   });
 }
 
@@ -108,7 +104,7 @@ int launch_act_slope(void* stream, Element element, const void* g, const void* k
   return dispatch(element, act, [&](auto zero, auto kind) -> int {
     using T = decltype(zero);
     const Slope<decltype(kind)::value, T> f{Acc<T>(gain), Acc<T>(clamp)};
-    return run(stream, static_cast<T*>(out), numel, true, f, static_cast<const T*>(g), static_cast<const T*>(kept));
+    return map(stream, static_cast<T*>(out), numel, true, f, static_cast<const T*>(g), static_cast<const T*>(kept));
   });
 }
 
@@ -117,7 +113,7 @@ int launch_act_curve(void* stream, Element element, const void* g, const void* h
   return dispatch(element, act, [&](auto zero, auto kind) -> int {
     using T = decltype(zero);
     const Curve<decltype(kind)::value, T> f{Acc<T>(gain), Acc<T>(clamp)};
-    return run(stream, static_cast<T*>(out), numel, true, f, static_cast<const T*>(g), static_cast<const T*>(h),
+    return map(stream, static_cast<T*>(out), numel, true, f, static_cast<const T*>(g), static_cast<const T*>(h),
                static_cast<const T*>(kept));
   });
 }

@@ -4,12 +4,12 @@
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
-#include <cuda_runtime.h>
 
 #include <cstdint>
 
 #include "accumulator.h"
 #include "cuda/launch.h"
+#include "cuda/run.cuh"
 
 namespace fullhead {
 
@@ -53,11 +53,11 @@ void with_element(Element element, const F& f) {
   }
 }
 
-constexpr int kThreads = 256;
-
-inline unsigned blocks_for(int64_t items) {
-  const int64_t blocks = (items + kThreads - 1) / kThreads;
-  return static_cast<unsigned>(blocks < (1 << 20) ? blocks : (1 << 20));  // kernels stride over the rest
+// Calls f with float or double, for operators that have no lower precision. Other elements call nothing.
+template <class F>
+void with_precise_element(Element element, const F& f) {
+  if (element == Element::f32) f(float());
+  if (element == Element::f64) f(double());
 }
 
 }  // namespace fullhead

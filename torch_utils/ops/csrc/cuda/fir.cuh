@@ -27,9 +27,8 @@ __device__ inline A tap_of(const FirAxis& axis, int k) {
 template <int kSize, class T, class Finish>
 __global__ void fir_kernel(const T* __restrict__ x, T* __restrict__ y, FirArguments a, int64_t packs, Finish finish) {
   using A = Acc<T>;
-  const int64_t step = int64_t(gridDim.x) * blockDim.x;
   const int64_t packs_per_pixel = a.inner / kSize;
-  for (int64_t p = int64_t(blockIdx.x) * blockDim.x + threadIdx.x; p < packs; p += step) {
+  for (int64_t p = first_item(); p < packs; p += item_step()) {
     const int64_t pixel = p / packs_per_pixel;
     const int64_t channel = (p - pixel * packs_per_pixel) * kSize;
     const int out_x = int(pixel % a.x.out);
@@ -63,14 +62,11 @@ int launch_fir_kernel(void* stream, const void* x, void* y, const FirArguments& 
   const int64_t numel = a.outer * a.y.out * a.x.out * a.inner;
   if (numel == 0) return 0;
   constexpr int kSize = kPackSize<T>;
-  const auto queue = static_cast<cudaStream_t>(stream);
   const T* px = static_cast<const T*>(x);
   T* py = static_cast<T*>(y);
   if (a.inner % kSize == 0 && is_pack_aligned(x) && is_pack_aligned(y))
-    fir_kernel<kSize><<<blocks_for(numel / kSize), kThreads, 0, queue>>>(px, py, a, numel / kSize, finish);
-  else
-    fir_kernel<1><<<blocks_for(numel), kThreads, 0, queue>>>(px, py, a, numel, finish);
-  return cudaGetLastError();
+    return run(fir_kernel<kSize, T, Finish>, blocks_for(numel / kSize), kThreads, 0, stream, px, py, a, numel / kSize, finish);
+  return run(fir_kernel<1, T, Finish>, blocks_for(numel), kThreads, 0, stream, px, py, a, numel, finish);
 }
 
 }  // namespace fullhead

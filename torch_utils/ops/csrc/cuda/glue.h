@@ -38,6 +38,12 @@ struct Place {
 
 inline void check(int error, const char* op) { TORCH_CHECK(error == 0, op, ": the kernel did not start, CUDA error ", error); }
 
+// A gradient that kernels read must be where and what the tensor is that it belongs to.
+inline void check_gradient(const at::Tensor& g, const at::Tensor& like, int64_t numel, const char* op) {
+  TORCH_CHECK(g.numel() == numel && g.device() == like.device() && g.scalar_type() == like.scalar_type(), op,
+              ": the gradient does not fit");
+}
+
 inline Act checked_act(c10::string_view name) {
   const Act act = act_from_name({name.data(), name.size()});
   TORCH_CHECK(act != Act::unknown, "unknown activation '", name, "'");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the glue (.cpp, PyTorch headers) and the kernels (.cu, none) agree on. Each function queues one kernel on `stream`, a
-// cudaStream_t of the current device, and returns a cudaError_t as an int.
+// What the glue (.cpp, PyTorch headers) and the kernels (.cu, none) agree on. Each function queues its kernels on `stream`, a
+// cudaStream_t of the current device, and returns a cudaError_t as an int. None of them waits for the device.
 #pragma once
 
 #include <cstdint>
@@ -43,5 +43,67 @@ struct FirEpilogue {
 int launch_fir(void* stream, Element element, const void* x, void* y, const FirArguments& arguments);
 int launch_fir_act(void* stream, Element element, const void* x, void* y, const FirArguments& arguments,
                    const FirEpilogue& epilogue);
+
+// Planes [N, 3, D, F, H, W] of any strides but that of the features, which is 1. Points and their gradient are float (double
+// for double), dense; so is the gradient of the planes, whose strides are in `arguments` then.
+struct TrigridArguments {
+  int64_t points, points_per_image;
+  int64_t stride_image, stride_plane;
+  int32_t features;
+  int32_t size[3], stride[3];  // along a plane's width, height and depth
+  int32_t axes[3][3];          // for each plane the axes of space that these run along
+  double per_unit;             // of the coordinates in which the box is [-1, 1]^3
+  bool planar;
+};
+int launch_trigrid_sample(void* stream, Element element, const void* planes, const void* points, void* out,
+                          const TrigridArguments& arguments);
+// Adds to `out`, which must be zero before. The order of the sums, and so their last bits, may differ from run to run.
+int launch_trigrid_grad_planes(void* stream, Element element, const void* g, const void* points, void* out,
+                               const TrigridArguments& arguments);
+int launch_trigrid_grad_points(void* stream, Element element, const void* g, const void* planes, const void* points, void* out,
+                               const TrigridArguments& arguments);
+
+// Samples along rays, of one pass (then samples[1] is 0) or two, dense. `element` is that of the features; all else is float
+// (double for double).
+struct RayArguments {
+  int64_t rays;
+  int32_t samples[2], all_samples, channels;
+  const void *features[2], *densities[2], *depths[2];
+};
+// What is known of rays once they are composited. `order` [rays, samples] says which sample comes where, those of the second
+// pass counted on from those of the first; `front` [rays, intervals] is the transmittance before each interval.
+struct RayResults {
+  void *depth, *weights, *total;
+  int32_t* order;
+  void* front;
+};
+struct RayGradients {
+  const void *g_features, *g_depth, *g_weights;
+  void *features[2], *densities[2], *depths[2];  // depths may be null
+};
+int launch_composite(void* stream, Element element, const RayArguments& arguments, const RayResults& results, void* features);
+// Fills `results` by itself; `along` [rays, samples] is for its own use.
+int launch_composite_grad(void* stream, Element element, const RayArguments& arguments, const RayResults& results, void* along,
+                          const RayGradients& gradients);
+
+// float or double. `cdf` [rays, bins + 1] is for its own use.
+int launch_importance_depths(void* stream, Element element, const void* depths, const void* weights, const void* u, void* cdf,
+                             void* out, int64_t rays, int32_t samples, int32_t draws, bool shifted);
+int launch_merge_depths(void* stream, Element element, const void* first, const void* second, void* depths, int64_t* order,
+                        int64_t rays, int32_t num_first, int32_t num_second);
+
+// Two layers, dense, float or double.
+struct MlpArguments {
+  int64_t rows;
+  int32_t inputs, hidden, outputs;
+  const void *x, *w1, *b1, *w2, *b2;
+};
+// Whether these layers are small enough for the kernels.
+bool is_small_mlp(Element element, int64_t inputs, int64_t hidden, int64_t outputs);
+int launch_softplus_mlp(void* stream, Element element, const MlpArguments& arguments, void* first, void* rest);
+// The gradient of x, and what those of the weights are made of: the hidden layer after softplus and the gradient before it, both
+// transposed, [hidden, rows].
+int launch_softplus_mlp_grad(void* stream, Element element, const MlpArguments& arguments, const void* g_first, const void* g_rest,
+                             void* d_x, void* hidden, void* d_hidden);
 
 }  // namespace fullhead
