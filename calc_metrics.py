@@ -35,6 +35,7 @@ from torch_utils.launch import launch
 @click.option(
     "--batch", type=click.IntRange(1, 64), default=16, show_default=True, help="pictures at once, each process"
 )
+@click.option("--delta", metavar="FILE", help="what an inversion changed of the networks")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), help="of convolutions; as saved if not given")
 @click.option("--verbose", type=bool, default=True, metavar="BOOL", help="say what is done, and how far it is")

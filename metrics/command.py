@@ -50,6 +50,7 @@ class Request(NamedTuple):
     batch: int
     detectors: tuple[DetectorOptions, ...]
     outdir: Path | None
+    delta: str | None
     precision: Precision | None
 
 
@@ -62,7 +63,7 @@ def run(request: Request, device: torch.device) -> list[Record]:
     shop = DetectorShop(request.detectors, device)
     shop.prepare(request.wanted)
     dataset = open_set(request, path)
-    generator = load_generator(path, device, precision=request.precision)
+    generator = load_generator(path, device, precision=request.precision, delta=request.delta)
     _check_sizes(generator, dataset, request)
     keep = Keep(cache_dir("metrics"), network_digest(generator), content_digest(dataset))
     reals = Reals(dataset, keep)
@@ -70,7 +71,12 @@ def run(request: Request, device: torch.device) -> list[Record]:
     bench = Bench(generator, reals, shop, request.wanted, **options)
     every = RealPictures(dataset)
     data = facts_of_data(dataset, keep.data_digest, every.azimuth_deg, every.weights)
-    network = {"source": path.name, "digest": keep.network_digest, "nimg": nimg_of(path)}
+    network = {
+        "source": path.name,
+        "delta": request.delta and Path(request.delta).name,
+        "digest": keep.network_digest,
+        "nimg": nimg_of(path),
+    }
     rows = []
     for wanted in request.wanted:
         start_s = time.monotonic()

@@ -15,11 +15,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from metrics.distances.frechet import frechet_distance
+from metrics.distances.moments import Moments
 from metrics.headnet import faults
 from metrics.headnet.attributes import KINDS, NUMBERS
 from metrics.headnet.headset import HeadSet
 from metrics.headnet.network import HeadNet
-from metrics.distances.moments import Moments
 
 FACE_RAD = math.radians(75)
 BLURS_PX, NOISES, SHARES = (0.0, 0.5, 1.0, 2.0, 4.0), (0.0, 0.05, 0.1, 0.2, 0.4), (0.0, 0.25, 0.5, 0.75)

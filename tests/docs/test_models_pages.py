@@ -29,10 +29,6 @@ PUBLISHED = {
     *("train.py", "dataset_tool_seg.py", "resave_model.py", "calc_metrics.py", "gen_samples.py", "gen_videos.py"),
     *("gen_interpolation.py", "projector_withseg.py", "gen_videos_proj_withseg.py"),
 }
-# What a published command that has no counterpart yet would be part of, where the name is not the same.
-HOME = {
-    "projector_withseg.py": "projector.py",
-}
 
 
 def text_of(page: str) -> str:

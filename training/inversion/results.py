@@ -30,7 +30,7 @@ from training.inversion.report import Report, sitter_of
 from training.inversion.targets import Targets
 from training.portraits.latents import write_latent
 from training.pretrained.delta import save_delta
-from training.shapes.export import export_shape
+from training.shapes.export import export_shapes
 from training.watch.pictures import colours
 
 LATENT, DELTA, VIDEO, SHEET, NUMBERS = (
@@ -76,8 +76,8 @@ def write_shapes(folder: Path, inversion: Inversion, resolution: int) -> None:
     """A volume for ChimeraX and a surface with a texture, of each head."""
     for head, name in enumerate(_names(len(inversion.latent.ws))):
         sitter = sitter_of(inversion.tuned, inversion.latent, head)
-        for kind in ("mrc", "glb"):
-            export_shape(inversion.tuned, sitter, folder / f"geometry{name}.{kind}", resolution=resolution)
+        paths = [folder / f"geometry{name}.{kind}" for kind in ("mrc", "glb")]
+        export_shapes(inversion.tuned, sitter, paths, resolution=resolution)
 
 
 def _names(count: int) -> list[str]:

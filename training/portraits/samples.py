@@ -24,7 +24,7 @@ from training.portraits.seeds import check_seeds
 from training.portraits.sitter import Sitter, seat_each
 from training.portraits.tiles import Picture, check_sheet, tiled
 from training.portraits.views import conditioning_label, focal_of, label_of_views, views_of
-from training.shapes.export import ShapeReport, export_shape
+from training.shapes.export import ShapeReport, export_shapes
 from training.shapes.grid import check_resolution
 
 MANIFEST = "samples.json"
@@ -158,10 +158,10 @@ def _exporting(
     """The same heads; the shape of each is written after its pictures have been taken."""
     for head, sitter in seated:
         yield head, sitter
-        for kind in request.shapes:
-            path = folder / f"{head.name}.{kind}"
-            report = export_shape(G, sitter, path, resolution=request.shape_res)
-            reports.append({"file": path.name, "head": head.name, **_numbers_of(report)})
+        paths = [folder / f"{head.name}.{kind}" for kind in request.shapes]
+        if paths:
+            for report in export_shapes(G, sitter, paths, resolution=request.shape_res):
+                reports.append({"file": report.path.name, "head": head.name, **_numbers_of(report)})
 
 
 def _numbers_of(report: ShapeReport) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from dnnlib.shape_files.mesh import Mesh
 from training.camera_paths import camera_on_sphere
 from training.cameras import HEAD_FOCAL, hv_from_angles, label_from_camera
 from training.generator import Generator
-from training.portraits.sitter import TOGETHER, Sitter, photograph
+from training.portraits.sitter import Sitter, photograph
 from training.shapes.raster import Drawn, draw, project_points
 from training.types import Camera
 
@@ -116,7 +116,7 @@ def _camera(G: Generator, ring: Ring, azimuth_rad: float) -> Camera:
 
 def _pictures(G: Generator, sitter: Sitter, labels: torch.Tensor) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Pictures and their opacities."""
-    for rendering in photograph(G, sitter, labels, together=TOGETHER):
+    for rendering in photograph(G, sitter, labels):
         images = (rendering["image"].float() * 127.5 + 128).clamp(0, 255).to(torch.uint8)
         masks = rendering["image_mask"].float().clamp(0, 1)
         yield from zip(*(x.movedim(1, -1).cpu().numpy() for x in (images, masks)), strict=True)
