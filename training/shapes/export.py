@@ -26,7 +26,7 @@ from training.portraits.sitter import Sitter
 from training.shapes.densities import Densities
 from training.shapes.follow import follow
 from training.shapes.grid import Grid, check_resolution
-from training.shapes.level import choose_level
+from training.shapes.level import NoSurfaceError, choose_level
 from training.shapes.looks import Look, blend, take_looks
 from training.shapes.parts import largest_part
 from training.shapes.spread import spread
@@ -46,7 +46,7 @@ class ShapeReport:
 
     path: Path
     resolution: int
-    level: float  # Raw density of the surface.
+    level: float | None  # Raw density of the surface; None for a volume of which no picture shows one.
     num_asked: int  # Points that the field was asked for until this file was written, pictures aside.
     num_vertices: int  # 0 for a volume.
     num_triangles: int
@@ -95,7 +95,12 @@ def export_shapes(
     if level is not None and not np.isfinite(level):
         raise ValueError(f"A level is a raw density, a number, not {level}.")
     ask = Densities(G.field, sitter.planes)
-    level = choose_level(G, sitter, ask) if level is None else level
+    if level is None:
+        try:
+            level = choose_level(G, sitter, ask)
+        except NoSurfaceError:
+            if any(kind != "mrc" for kind in kinds):
+                raise
     reports = []
     mesh, looks, num_parts = None, [], 0
     for path, kind in zip(map(Path, paths), kinds, strict=True):
@@ -149,11 +154,12 @@ def _write_mesh(mesh: Mesh, looks: list[Look], path: Path, kind: str) -> None:
             write_glb(file, surfaces, texture, comment=_ABOUT)
 
 
-def _write_volume(ask: Densities, grid: Grid, level: float, path: Path) -> None:
+def _write_volume(ask: Densities, grid: Grid, level: float | None, path: Path) -> None:
     R = grid.resolution
     first = grid.positions(np.ones(3))
     with atomic_write(path) as file:
-        label = f"FullHead raw density; the surface is at {level:.4g}"
+        where = "no picture shows a surface" if level is None else f"the surface is at {level:.4g}"
+        label = f"FullHead raw density; {where}"
         write_mrc(file, _sections(ask, grid), (R, R, R), grid.voxel_size, tuple(first), label)
 
 

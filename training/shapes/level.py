@@ -41,6 +41,10 @@ class Sight(NamedTuple):
     densities: Float[np.ndarray, "rays samples"]
 
 
+class NoSurfaceError(ValueError):
+    """A head of which no picture shows anything."""
+
+
 def choose_level(G: Generator, sitter: Sitter, ask: Densities) -> float:
     """The raw density of the surface."""
     sights = [_look(G, sitter, ask, azimuth_rad) for azimuth_rad in np.arange(_NUM_VIEWS) * (2 * math.pi / _NUM_VIEWS)]
@@ -50,7 +54,9 @@ def choose_level(G: Generator, sitter: Sitter, ask: Densities) -> float:
 def best_level(sight: Sight) -> float:
     """The level that agrees best with the pictures."""
     if not sight.is_opaque.any():
-        raise ValueError("No picture of this head shows anything opaque, so it has no surface; is the model trained?")
+        raise NoSurfaceError(
+            "No picture of this head shows anything opaque, so it has no surface; is the model trained?"
+        )
     peak = sight.densities.max(axis=1)
     seen = peak[np.isfinite(peak)]
     levels = np.unique(np.quantile(seen, (np.arange(_CANDIDATES) + 0.5) / _CANDIDATES))

@@ -143,3 +143,12 @@ def test_several_files_of_a_head_are_those_that_are_made_apart(tmp_path, monkeyp
         assert (tmp_path / "together" / name).read_bytes() == (tmp_path / "apart" / name).read_bytes()
     assert [report.path.name for report in reports] == names
     assert len({report.level for report in reports}) == 1
+
+
+def test_a_head_that_nobody_sees_has_a_volume_but_no_surface(tmp_path):
+    G, sitter = scene(lambda points: -50 - points.norm(dim=1))
+    report = export_shape(G, sitter, tmp_path / "fog.mrc", resolution=16)
+    assert report.level is None
+    assert b"no picture shows a surface" in (tmp_path / "fog.mrc").read_bytes()[:1024]
+    with pytest.raises(ValueError, match="is the model trained"):
+        export_shapes(G, sitter, [tmp_path / "fog2.mrc", tmp_path / "fog2.ply"], resolution=16)
