@@ -35,8 +35,8 @@ def panohead_small() -> RunConfig:
     return replace(
         panohead(),
         name="panohead_small",
-        # Many small steps, for images are scarce on a CPU: heads have hair and a profile after 10,000 of them. In a larger
-        # batch, what eight need stays in the cache.
+        # Many small steps, for images are scarce on a CPU: heads have hair and a profile after 10,000 of them.
+        # In a larger batch, what eight need stays in the cache.
         loop=LoopConfig(
             batch=8, part=8, total_nimg=300_000, tick_nimg=1_000, snapshot_nimg=10_000, keep_every_nimg=100_000
         ),
