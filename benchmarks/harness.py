@@ -1,45 +1,74 @@
 # SPDX-License-Identifier: Apache-2.0
 """Timing as a ratio: two or more ways to do the same thing, taken in turn in one process, compared by their medians."""
 
+import ctypes
 import json
 import os
 import platform
 import statistics
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
 from dnnlib.atomic import atomic_write_text
 
+Name = TypeVar("Name", bound=Hashable)
 RESULTS = Path(__file__).parent / "results"
 ROOT = Path(__file__).parent.parent
 
 
-def time_in_turn(ways: dict[str, Callable[[], object]], device: str, rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of every round of every way. A round runs each way once, so drift of the machine hits all alike."""
-    for way in ways.values():
-        way()
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
+def time_in_turn(ways: dict[Name, Callable[[int], object]], device: str, rounds: int) -> dict[Name, list[float]]:
+    """Milliseconds of every round of every way, which is called with the number of the round.
+
+    A round runs each way once, so drift of the machine hits all alike.
+    """
+    times: dict[Name, list[float]] = {name: [] for name in ways}
+    for number in range(rounds):
         for name, way in ways.items():
-            times[name].append(_milliseconds(way, device))
+            times[name].append(_milliseconds(partial(way, number), device))
     return times
 
 
-def _milliseconds(way: Callable[[], object], device: str) -> float:
+def _milliseconds(work: Callable[[], object], device: str) -> float:
     if device == "cuda":
         start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
         start.record()
-        way()
+        work()
         end.record()
         end.synchronize()
         return start.elapsed_time(end)
     start_s = time.perf_counter()
-    way()
+    work()
     return (time.perf_counter() - start_s) * 1e3
+
+
+def peak_bytes(work: Callable[[], object], device: str) -> int | None:
+    """What `work` takes at its peak, beside what is there before. None where the system does not tell."""
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        work()
+        return torch.cuda.max_memory_allocated() - before
+    clear, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+    try:
+        ctypes.CDLL(None).malloc_trim(0)  # What was freed before goes back to the system and is not counted.
+        clear.write_text("5")  # The kernel forgets the peak so far.
+    except (OSError, AttributeError):
+        work()
+        return None
+    before = _status_bytes(status, "VmRSS")
+    work()
+    return max(_status_bytes(status, "VmHWM") - before, 0)
+
+
+def _status_bytes(status: Path, name: str) -> int:
+    (line,) = (line for line in status.read_text().splitlines() if line.startswith(f"{name}:"))
+    return int(line.split()[1]) * 1024
 
 
 def median(times: list[float]) -> float:

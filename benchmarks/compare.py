@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything people wait for, ours against the published way: pictures, orbits, shapes, inversions, training.
+
+Both ways compute the same networks in turn, in one process; the pictures are compared too. The floor is the bare
+convolutions of the same shapes, and nothing else. `plain_path.py` is the published way, `floor.py` the floor.
+"""
+
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from benchmarks import harness
+from benchmarks.workload import FAST, FAST_BF16, FLOOR, FLOOR_BF16, PLAIN, Workload, measure
+from benchmarks.workloads.inversions import inversion
+from benchmarks.workloads.iterations import iteration
+from benchmarks.workloads.pictures import generator, orbit, picture
+from benchmarks.workloads.shapes import shape
+from configs import resolve
+from dnnlib.config_paths import replace
+
+
+class Entry(NamedTuple):
+    """A row of the table, made when its turn comes."""
+
+    make: Callable[[str, bool], AbstractContextManager[Workload]]  # (device, whether the device computes in bf16)
+    goal: float  # How many times as fast as the published way.
+    goal_bf16: float | None = None
+    goal_floor: float | None = None  # At most so many times the floor.
+
+
+def _of_generator(cfg: str, make: Callable[..., Workload], *arguments: object, bf16: bool = False) -> Callable:
+    def made(device: str, has_bf16: bool) -> AbstractContextManager[Workload]:
+        options = {"bf16": has_bf16} if bf16 else {}
+        return nullcontext(make(generator(cfg, device), *arguments, **options))
+
+    return made
+
+
+def _training(cfg: str, batch: int) -> Callable:
+    def made(device: str, _: bool) -> AbstractContextManager[Workload]:
+        config = replace(resolve(cfg), **{"loop.batch": batch, "loop.part": batch, "critic.group_size": min(4, batch)})
+        return iteration(config, device)
+
+    return made
+
+
+ENTRIES = {
+    "picture": Entry(_of_generator("panohead", picture, 64, bf16=True), 3.2, 6, 1.4),
+    "picture128": Entry(_of_generator("panohead", picture, 128, bf16=True), 5, 9),
+    "orbit": Entry(_of_generator("panohead", orbit, bf16=True), 5.5, 9.5, 1.4),
+    "shape": Entry(_of_generator("panohead", shape, 512), 40),
+    "search": Entry(_of_generator("panohead", inversion, "search"), 2.5),
+    "tuning": Entry(_of_generator("panohead", inversion, "tuning"), 2),
+    "training": Entry(_training("panohead", 2), 2),
+    "small-picture": Entry(_of_generator("panohead_small", picture, 32, bf16=True), 1),
+    "small-orbit": Entry(_of_generator("panohead_small", orbit, bf16=True), 1),
+    "small-training": Entry(_training("panohead_small", 8), 2.5),
+}
+
+
+def has_bf16(device: str) -> bool:
+    """Whether the device multiplies bf16 itself; otherwise it is slower than fp32."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def ratio(record: dict, way: str, over: str) -> float | None:
+    ms = record["milliseconds"]
+    return ms[over] / ms[way] if way in ms and over in ms else None
+
+
+def table(records: dict[str, dict]) -> str:
+    """Rows in the order of ENTRIES."""
+    lines = [
+        "| | published way | ours | times as fast | to reach | of the floor | to reach | bf16 | to reach | memory |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for key, entry in ENTRIES.items():
+        if key not in records:
+            continue
+        record = records[key]
+        ms, peak = record["milliseconds"], record["peak_bytes"]
+        floor, bf16 = ratio(record, FLOOR, FAST), ratio(record, FAST_BF16, PLAIN)
+        memory = f"{peak[FAST] / peak[PLAIN]:.2f}" if peak.get(FAST) and peak.get(PLAIN) else ""
+        cells = [
+            record["name"],
+            _time(ms[PLAIN]),
+            _time(ms[FAST]),
+            f"**{ratio(record, FAST, PLAIN):.1f} x**",
+            f"{entry.goal:g} x",
+            "" if floor is None else f"**{floor:.2f}**",
+            "" if entry.goal_floor is None else f"{entry.goal_floor:g}",
+            "" if bf16 is None else f"**{bf16:.1f} x**",
+            "" if entry.goal_bf16 is None else f"{entry.goal_bf16:g} x",
+            memory,
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _time(ms: float) -> str:
+    return f"{ms:.0f} ms" if ms < 1e4 else f"{ms / 1e3:.1f} s"
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("names", nargs=-1, type=click.Choice(list(ENTRIES)))
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("--rounds", type=click.IntRange(1), help="Rounds that the medians are of; none: what each is worth.")
+@click.option("--write", is_flag=True, help="Save as JSON, and put table and chart into docs/results.md.")
+def main(names: tuple[str, ...], device: str, rounds: int | None, write: bool) -> None:
+    """Time NAMES (all, if none is given) against the published way, and against their floor."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise click.ClickException("PyTorch sees no CUDA device; use --device cpu.")
+    records = {}
+    for name in names or ENTRIES:
+        with ENTRIES[name].make(device, has_bf16(device)) as workload:
+            records[name] = {**measure(workload, device, rounds), "environment": harness.environment(device)}
+        click.echo(table({name: records[name]}).splitlines()[-1], err=True)
+    click.echo(table(records))
+
+
+if __name__ == "__main__":
+    main()
