@@ -13,17 +13,20 @@ from typing import NamedTuple
 
 import click
 import torch
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks import harness
-from benchmarks.workload import FAST, FAST_BF16, FLOOR, FLOOR_BF16, PLAIN, Workload, measure
+from benchmarks.charts import speed_chart
+from benchmarks.workload import FAST, FAST_BF16, FLOOR, PLAIN, Workload, measure
 from benchmarks.workloads.inversions import inversion
 from benchmarks.workloads.iterations import iteration
 from benchmarks.workloads.pictures import generator, orbit, picture
 from benchmarks.workloads.shapes import shape
 from configs import resolve
 from dnnlib.config_paths import replace
+from dnnlib.drawing import RGBPicture
 
 
 class Entry(NamedTuple):
@@ -125,6 +128,34 @@ def main(names: tuple[str, ...], device: str, rounds: int | None, write: bool) -
             records[name] = {**measure(workload, device, rounds), "environment": harness.environment(device)}
         click.echo(table({name: records[name]}).splitlines()[-1], err=True)
     click.echo(table(records))
+    if write:
+        publish({**harness.saved("compare", device), **records}, device)
+
+
+def publish(records: dict[str, dict], device: str) -> None:
+    """What was measured before and not now stays. Each record says what it was measured with."""
+    click.echo(f"Saved {harness.save('compare', device, records)}", err=True)
+    picture = harness.ROOT / "docs" / "images" / f"speed-{device}.png"
+    Image.fromarray(chart(records, device)).save(picture, optimize=True)
+    places = sorted({_place(record["environment"]) for record in records.values()})
+    text = f"{table(records)}\n\n![What ours takes of the published way's time](images/{picture.name})\n\n"
+    harness.put_between_markers(harness.ROOT / "docs" / "results.md", f"compare-{device}", text + "  \n".join(places))
+
+
+def chart(records: dict[str, dict], device: str) -> RGBPicture:
+    """A row for each record in the order of ENTRIES."""
+    rows, floors = [], {}
+    for record in (records[key] for key in ENTRIES if key in records):
+        ms = record["milliseconds"]
+        ways = {"published way": PLAIN, "ours": FAST, "ours, bf16": FAST_BF16}
+        rows.append((record["name"], {label: ms[way] for label, way in ways.items() if way in ms}))
+        if FLOOR in ms:
+            floors[record["name"]] = ms[FLOOR]
+    return speed_chart(rows, title=f"Time, of the published way's ({device})", floors=floors)
+
+
+def _place(facts: dict) -> str:
+    return f"{facts['device']}, {facts['threads']} threads, PyTorch {facts['torch']}, commit {facts['commit']}."
 
 
 if __name__ == "__main__":

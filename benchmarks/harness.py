@@ -88,7 +88,13 @@ def environment(device: str) -> dict[str, str | int | float]:
     }
 
 
-def save(name: str, device: str, results: list[dict]) -> Path:
+def saved(name: str, device: str) -> dict[str, dict]:
+    """What `save` has written before, if it was by name."""
+    path = RESULTS / f"{name}-{device}.json"
+    return json.loads(path.read_text())["results"] if path.exists() else {}
+
+
+def save(name: str, device: str, results: list[dict] | dict[str, dict]) -> Path:
     """Writes benchmarks/results/NAME-DEVICE.json."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}-{device}.json"
