@@ -54,9 +54,11 @@ gpu:  ## build, test and time operators and a training step on a GPU, with PYTHO
 	$(or $(PYTHON),python3) benchmarks/ops.py --device cuda $(ARGS)
 	$(or $(PYTHON),python3) benchmarks/train_step.py --device cuda $(ARGS)
 	$(or $(PYTHON),python3) benchmarks/compare.py --device cuda $(ARGS)
+	$(or $(PYTHON),python3) benchmarks/stages.py --device cuda
 
 bench: venv  ## time everything that people wait for against the published way (half an hour on 2 cores)
 	$(BIN)/python benchmarks/compare.py $(ARGS)
+	$(BIN)/python benchmarks/stages.py
 
 clean:  ## remove caches and build products; .venv and runs stay
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
