@@ -148,8 +148,8 @@ def table(records: list[dict]) -> str:
         )
     lines.append(f"| **all** | {whole:.0f} | | {sum(row['gflop'] for row in rows):.0f} | | | |")
     lines.append(
-        f"\nFloors are at {speed['gflop_per_s']} GFLOP/s, the fastest convolution here, and {speed['gbyte_per_s']} GB/s, "
-        "a copy."
+        f"\nFloors are at {speed['gflop_per_s']} GFLOP/s, the fastest convolution here, and {speed['gbyte_per_s']} GB/s, a "
+        "copy."
     )
     return "\n".join(lines)
 
