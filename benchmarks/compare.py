@@ -120,8 +120,7 @@ def _time(ms: float) -> str:
 @click.option("--write", is_flag=True, help="Save as JSON, and put table and chart into docs/results.md.")
 def main(names: tuple[str, ...], device: str, rounds: int | None, write: bool) -> None:
     """Time NAMES (all, if none is given) against the published way, and against their floor."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise click.ClickException("PyTorch sees no CUDA device; use --device cpu.")
+    harness.take_device(device)
     records = {}
     for name in names or ENTRIES:
         with ENTRIES[name].make(device, has_bf16(device)) as workload:

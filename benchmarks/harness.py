@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Timing as a ratio: two or more ways to do the same thing, taken in turn in one process, compared by their medians."""
 
-import ctypes
 import json
 import os
 import platform
@@ -13,9 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import click
 import torch
 
 from dnnlib.atomic import atomic_write_text
+from torch_utils import heap
+from torch_utils.devices import find_device
 
 Name = TypeVar("Name", bound=Hashable)
 RESULTS = Path(__file__).parent / "results"
@@ -25,11 +27,13 @@ ROOT = Path(__file__).parent.parent
 def time_in_turn(ways: dict[Name, Callable[[int], object]], device: str, rounds: int) -> dict[Name, list[float]]:
     """Milliseconds of every round of every way, which is called with the number of the round.
 
-    A round runs each way once, so drift of the machine hits all alike.
+    A round runs each way once, so drift of the machine hits all alike. It is timed from its second call on: caches and
+    memory are then as it left them, and not as another way did.
     """
     times: dict[Name, list[float]] = {name: [] for name in ways}
     for number in range(rounds):
         for name, way in ways.items():
+            way(number)
             times[name].append(_milliseconds(partial(way, number), device))
     return times
 
@@ -56,9 +60,9 @@ def peak_bytes(work: Callable[[], object], device: str) -> int | None:
         return torch.cuda.max_memory_allocated() - before
     clear, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
     try:
-        ctypes.CDLL(None).malloc_trim(0)  # What was freed before goes back to the system and is not counted.
+        heap.trim()  # What was freed before goes back to the system and is not counted.
         clear.write_text("5")  # The kernel forgets the peak so far.
-    except (OSError, AttributeError):
+    except OSError:
         work()
         return None
     before = _status_bytes(status, "VmRSS")
@@ -69,6 +73,14 @@ def peak_bytes(work: Callable[[], object], device: str) -> int | None:
 def _status_bytes(status: Path, name: str) -> int:
     (line,) = (line for line in status.read_text().splitlines() if line.startswith(f"{name}:"))
     return int(line.split()[1]) * 1024
+
+
+def take_device(device: str) -> None:
+    """Refuses one that is not there, and sets it up as the scripts do."""
+    try:
+        find_device(device)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def median(times: list[float]) -> float:

@@ -332,8 +332,7 @@ def table(cases: list[Case]) -> str:
 @click.option("--write", is_flag=True, help="Also put the table into docs/ops.md.")
 def main(device: str, rounds: int, only: str, write: bool) -> None:
     """Time every operator against stock PyTorch and save the result as JSON."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise click.ClickException("PyTorch sees no CUDA device; use --device cpu.")
+    harness.take_device(device)
     torch.manual_seed(0)
     cases = []
     makers = [trigrid_cases, image_cases, ray_cases, decoder_cases]
@@ -344,8 +343,6 @@ def main(device: str, rounds: int, only: str, write: bool) -> None:
             for case in make(device):
                 if only not in case.op:
                     continue
-                for way in case.ways.values():  # Once without timing: memory is fetched.
-                    way()
                 ways = {name: lambda _, way=way: way() for name, way in case.ways.items()}
                 case.times = harness.time_in_turn(ways, device, rounds)
                 click.echo(f"{case.op:18} {case.what:60} {case.layout:38} {case.ratio():6.1f} x stock", err=True)

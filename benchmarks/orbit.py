@@ -130,8 +130,7 @@ def table(results: list[dict]) -> str:
 @click.option("--write", is_flag=True, help="Save the result as JSON and put the table into docs/videos.md.")
 def main(size: str, device: str, num_frames: int, write: bool) -> None:
     """Time an orbit, per frame, against single pictures."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise click.ClickException("PyTorch sees no CUDA device; use --device cpu.")
+    harness.take_device(device)
     results = [measure(each, device, num_frames) for each in (SIZES if size == "both" else [size])]
     click.echo(table(results))
     if write:

@@ -3,7 +3,8 @@
 
 Pictures in NCHW; convolutions with one set of weights per picture as grouped convolutions (while training, styles
 scale the input instead); filter, noise, bias and activation as steps of their own; planes sampled by grid_sample one
-after another; all samples of all rays held at once, sorted and gathered.
+after another; all samples of all rays held at once, sorted and gathered. Freed memory goes back to the system, as it
+does where nobody sees to it.
 
     with plain_path():
         G.synthesis(ws, c)  # the same picture
@@ -18,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks import stock_ops
+from torch_utils import heap
 from torch_utils.ops import native
 from torch_utils.ops.biased_act import biased_act, default_gain
 from torch_utils.ops.fir_resample import downsample_pad, upsample_pad
@@ -36,7 +38,7 @@ _AXES = {"xy_xz_yz": ((0, 1, 2), (0, 2, 1), (1, 2, 0)), "xy_xz_zx": ((0, 1, 2), 
 
 @contextmanager
 def plain_path() -> Iterator[None]:
-    """All networks compute the plain way."""
+    """All networks compute the plain way. Afterwards freed memory is kept, as our programs do."""
     ways = (
         (StyledConv, "forward", _styled_conv),
         (ToImage, "forward", _to_image),
@@ -52,6 +54,8 @@ def plain_path() -> Iterator[None]:
         stack.enter_context(native.forced("reference"))
         for owner, name, way in ways:
             stack.enter_context(mock.patch.object(owner, name, way))
+        heap.return_freed_memory()
+        stack.callback(heap.keep_freed_memory)
         yield
 
 

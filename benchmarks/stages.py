@@ -160,8 +160,7 @@ def table(records: list[dict]) -> str:
 @click.option("--write", is_flag=True, help="Save as JSON, and put the table into docs/results.md.")
 def main(device: str, cfg: str, rays: int, rounds: int, write: bool) -> None:
     """Time the stages of a picture, each against its own floor."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise click.ClickException("PyTorch sees no CUDA device; use --device cpu.")
+    harness.take_device(device)
     records = measure(generator(cfg, device), rays, device, rounds)
     click.echo(table(records))
     if write:

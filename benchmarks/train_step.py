@@ -216,8 +216,7 @@ def table(result: dict) -> str:
 @click.option("--write", is_flag=True, help="Save the result as JSON and put the table into docs/ops.md.")
 def main(device: str, cfg: str, assignments: tuple[str, ...], rounds: int, items: int, write: bool) -> None:
     """Time training steps, native operators against stock PyTorch."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise click.ClickException("PyTorch sees no CUDA device; use --device cpu.")
+    harness.take_device(device)
     config = resolve(cfg, assignments)
     with tempfile.TemporaryDirectory() as folder:
         result = measure(config, torch.device(device), rounds, items, Path(folder))

@@ -3,11 +3,16 @@
 
 import torch
 
+from torch_utils.heap import keep_freed_memory
+
 
 def find_device(name: str) -> torch.device:
-    """`auto` is a GPU where there is one."""
+    """`auto` is a GPU where there is one. From then on a CPU keeps what is freed of its memory."""
     if name not in ("auto", "cpu", "cuda"):
         raise ValueError(f"A device is auto, cpu or cuda, not {name!r}.")
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("This PyTorch finds no GPU: use --device=cpu, or install one that does.")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    if name != "cpu" and torch.cuda.is_available():
+        return torch.device("cuda")
+    keep_freed_memory()
+    return torch.device("cpu")

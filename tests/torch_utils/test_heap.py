@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Freed memory that stays, and that goes back."""
+
+import subprocess
+import sys
+
+import pytest
+
+from torch_utils import heap
+
+PROGRAM = """
+import resource, torch
+from torch_utils import heap
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(5):
+        torch.zeros(25_000_000).sum()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+def resident():
+    return int(open('/proc/self/statm').read().split()[1]) * resource.getpagesize()
+heap.{first}(); faults(); first = faults()
+heap.{second}(); faults(); second = faults()
+before = resident(); heap.trim()
+print(first, second, before - resident())
+"""
+
+
+def measured(first: str, second: str) -> list[int]:
+    program = PROGRAM.format(first=first, second=second)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return [int(word) for word in done.stdout.split()]
+
+
+@pytest.mark.skipif(heap._glibc() is None, reason="only glibc is told")
+def test_memory_that_is_kept_is_not_fetched_again() -> None:
+    returned, kept, trimmed = measured("return_freed_memory", "keep_freed_memory")
+    assert kept < 0.1 * returned
+    assert trimmed > 50e6  # The 100 MB that were kept.
+
+
+@pytest.mark.skipif(heap._glibc() is None, reason="only glibc is told")
+def test_it_goes_back_when_that_is_asked() -> None:
+    kept, returned, _ = measured("keep_freed_memory", "return_freed_memory")
+    assert returned > 10 * max(kept, 1)
+
+
+def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert not heap.keep_freed_memory()
+    assert not heap.return_freed_memory()
+    assert not heap.trim()

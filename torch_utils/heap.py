@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Memory of the CPU that was freed stays with the process, for the next picture.
+
+The C library gives every large piece back to the system at once, and takes it again for the next picture: a picture of
+512 x 512 then waits for the system's pages as long as for its convolutions. Only glibc is told otherwise, by its
+mallopt; elsewhere nothing is changed.
+"""
+
+import ctypes
+import sys
+
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -2, -3, -4  # Names of mallopt's numbers.
+_MIB = 1 << 20
+
+
+def keep_freed_memory() -> bool:
+    """Up to 2 GiB of it at the end of the heap; what is between used pieces stays in any case. Whether it could be."""
+    return _told({_MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 64 * _MIB})
+
+
+def return_freed_memory() -> bool:
+    """As programs begin, or rather as they go on once they have freed something large."""
+    usual = {_MMAP_MAX: 65536, _MMAP_THRESHOLD: 32 * _MIB, _TRIM_THRESHOLD: 64 * _MIB, _TOP_PAD: _MIB // 8}
+    return _told(usual) and trim()
+
+
+def trim() -> bool:
+    """Gives back what is free now."""
+    libc = _glibc()
+    if libc is None:
+        return False
+    libc.malloc_trim(0)
+    return True
+
+
+def _told(numbers: dict[int, int]) -> bool:
+    libc = _glibc()
+    return libc is not None and all(libc.mallopt(name, value) == 1 for name, value in numbers.items())
+
+
+def _glibc() -> ctypes.CDLL | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    libc = ctypes.CDLL(None)
+    return libc if hasattr(libc, "gnu_get_libc_version") else None
