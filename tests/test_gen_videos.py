@@ -140,6 +140,29 @@ def test_names_of_files_are_safe_everywhere(source: str, name: str) -> None:
     assert video_request._safe(source) == name
 
 
+@pytest.mark.parametrize("flags", ["--pose_cond 22.5", "--network DIR/heads.v2.safetensors"])
+def test_folders_of_pictures_are_named_without_an_ending(network: Path, tmp_path: Path, flags: str) -> None:
+    dotted = tmp_path / "heads.v2.safetensors"
+    dotted.write_bytes(network.read_bytes())
+    run(network, f"{flags.replace('DIR', str(tmp_path))} --w-frames 1 --format png --outdir OUT/new", tmp_path)
+    (folder,) = (tmp_path / "new").iterdir()
+    assert os.listdir(folder) == ["000000.png"]
+
+
+def test_many_latents_have_one_name_that_file_systems_take(network: Path, tmp_path: Path) -> None:
+    G = load_generator(network)
+    with torch.no_grad():
+        ws = G.mapping(codes(1, G.z_dim), labels(0.0)).numpy()
+    for i in range(9):
+        np.savez(tmp_path / f"a portrait of somebody number {i}.npz", w=ws)
+    latents = [str(path) for path in sorted(tmp_path.glob("*.npz"))]
+    command = [word for path in latents for word in ("--latent", path)]
+    command += ["--network", str(network), "--grid", "9x1", "--w-frames", "1", "--outdir", str(tmp_path / "new")]
+    result = CliRunner().invoke(gen_videos.main, command)
+    assert result.exit_code == 0, result.output
+    assert len(list((tmp_path / "new").glob("my-heads_90_a-portrait*.mp4"))) == 1
+
+
 def test_flags_without_a_meaning_are_told(network: Path, tmp_path: Path) -> None:
     result = run(network, "--w-frames 1 --output OUT/a.mp4 --shapes true --reload_modules False", tmp_path)
     assert "--shapes does nothing here" in result.output

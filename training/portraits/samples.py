@@ -3,6 +3,7 @@
 
 import dataclasses
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,9 +65,10 @@ def check_request(request: SampleRequest) -> None:
         raise ValueError("--mix-layers says where the seeds of --mix change over: give --mix as well.")
     if not request.latent:
         check_seeds(request.seeds or request.mix)
-        twice = [seed for i, seed in enumerate(request.seeds) if seed in request.seeds[:i]]
+    for what, numbers_given in (("Seed", request.seeds), ("Layer", request.mix_layers or ())):
+        twice = [number for number, count in Counter(numbers_given).items() if count > 1]
         if twice:
-            raise ValueError(f"Seed {twice[0]} is asked for twice, and both would be the same file.")
+            raise ValueError(f"{what} {twice[0]} is asked for twice, and both would be the same file.")
     if request.grid and request.separate:
         raise ValueError("--grid puts heads on one sheet, --separate every view into its own file: give one of them.")
     generator_checks.truncation(request.trunc, request.trunc_cutoff)

@@ -16,6 +16,8 @@ from training.portraits.backdrops import Backdrop, OfSeed, check_backdrop, groun
 from training.portraits.filming import Frame, frame_size, frames
 from training.portraits.heads import Head, heads_of_files, heads_of_mix, heads_of_seeds
 from training.portraits.kinds import check_kinds
+from training.portraits.names import safe_name
+from training.portraits.options import DEFAULT_TRUNC
 from training.portraits.paths import Grid, VideoPath, tracks_in_grid
 from training.portraits.seeds import check_seeds
 from training.portraits.trajectories import moving, read_trajectory, target_of
@@ -24,8 +26,9 @@ from training.portraits.views import conditioning_label
 log = get_logger(__name__)
 
 FORMATS = {"mp4": ".mp4", "webm": ".webm", "gif": ".gif", "png": ""}
-W_FRAMES, TRUNC = 240, 0.7
+W_FRAMES = 240
 FPS, GIF_FPS = 60, 30
+_MAX_NAME = 200  # Of a file, its ending aside; file systems have 255.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +132,7 @@ def _seeds(request: VideoRequest) -> list[int]:
 
 
 def _psi(request: VideoRequest) -> float:
-    return TRUNC if request.trunc is None else request.trunc
+    return DEFAULT_TRUNC if request.trunc is None else request.trunc
 
 
 def _heads(G: Generator, request: VideoRequest) -> list[Head]:
@@ -171,17 +174,18 @@ def _file(request: VideoRequest, network: str, head: str | None) -> Path:
         parts = [_safe(network), f"{request.pose_cond:g}"]
         if request.mix is not None:
             parts.append("mix" + "-".join(map(str, request.mix)))
-        parts += [_safe(file) for file in request.latent]
+        parts += dict.fromkeys(_safe(file, "latent") for file in request.latent)
         parts += [kind for kind in request.what if request.what != ("image",)]
-        whole = Path(request.outdir, "_".join(parts) + FORMATS[request.format])
+        name, ending = "_".join(parts)[:_MAX_NAME].rstrip("."), FORMATS[request.format]
+        # What follows a dot is an ending: a folder has none.
+        whole = Path(request.outdir, name + ending if ending else name.replace(".", "-"))
     return whole if head is None else whole.with_suffix("") / f"{head}{whole.suffix}"
 
 
-def _safe(source: str) -> str:
-    """A part of a file name that says which network or latent, on every system."""
+def _safe(source: str, otherwise: str = "network") -> str:
+    """A part of a file name that says which network or latent."""
     name = re.split(r"[/\\]", source.partition("#")[0].rstrip("/\\"))[-1]
-    stem = re.sub(r"\.(safetensors|pkl|pt|npz)$", "", name)
-    return re.sub(r"[^\w.-]+", "-", stem, flags=re.ASCII).strip(".-")[:80] or "network"
+    return safe_name(re.sub(r"\.(safetensors|pkl|pt|npz)$", "", name), otherwise)
 
 
 def _video(request: VideoRequest, file: Path, size: tuple[int, int]) -> Video:
