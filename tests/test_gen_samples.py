@@ -221,6 +221,16 @@ def test_many_seeds_are_checked_at_once() -> None:
     assert time.monotonic() - began_s < 5
 
 
+def test_styles_are_drawn_as_they_are_wanted(G: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    mapping = Generator.mapping
+    monkeypatch.setattr(Generator, "mapping", lambda G, z, *rest: drawn.append(len(z)) or mapping(G, z, *rest))
+    assert run("--network net.safetensors --seeds 0-99 --yaws 0 --nrr 2").exit_code == 0
+    assert drawn == [64, 36]
+    told = json.loads(Path("out/samples.json").read_text())
+    assert [head["seed"] for head in told["heads"]] == list(range(100))
+
+
 def test_truncation_of_a_latent_is_told_to_do_nothing(G: Generator, caplog: pytest.LogCaptureFixture) -> None:
     with torch.no_grad():
         np.savez("me.npz", w=G.mapping(codes(1), labels(0.0)).numpy())

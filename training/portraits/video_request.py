@@ -18,7 +18,7 @@ from training.portraits.heads import Head, heads_of_files, heads_of_mix, heads_o
 from training.portraits.kinds import check_kinds
 from training.portraits.names import safe_name
 from training.portraits.options import DEFAULT_TRUNC
-from training.portraits.paths import Grid, VideoPath, tracks_in_grid
+from training.portraits.paths import Grid, VideoPath, check_num_heads, tracks_in_grid
 from training.portraits.seeds import check_seeds
 from training.portraits.trajectories import moving, read_trajectory, target_of
 from training.portraits.views import conditioning_label
@@ -28,6 +28,7 @@ log = get_logger(__name__)
 FORMATS = {"mp4": ".mp4", "webm": ".webm", "gif": ".gif", "png": ""}
 W_FRAMES = 240
 FPS, GIF_FPS = 60, 30
+MAX_FRAMES = 1_000_000  # Some hours.
 _MAX_NAME = 200  # Of a file, its ending aside; file systems have 255.
 
 
@@ -86,8 +87,10 @@ def check_request(request: VideoRequest, network: str) -> None:
         read_trajectory(request.cameras)
     if not request.latent:
         check_seeds(request.mix or _seeds(request))
+        check_num_heads(len(request.mix or _seeds(request)))
     if not request.latent and request.mix is None and request.interpolate:
-        Grid.of(request.grid or (1, 1), request.num_keyframes, len(_seeds(request)))
+        grid = Grid.of(request.grid or (1, 1), request.num_keyframes, len(_seeds(request)))
+        _num_frames(request, grid.num_keyframes)
     generator_checks.truncation(_psi(request), request.trunc_cutoff)
     file = _file(request, network, None if request.interpolate else "head")
     check_video(file, _video(request, file, (2, 2)))
@@ -154,11 +157,21 @@ def _heads_of_seeds(G: Generator, request: VideoRequest, seeds: list[int]) -> li
 # Files.
 
 
+def _num_frames(request: VideoRequest, num_keyframes: int) -> int:
+    """Where no file of cameras says it."""
+    number = num_keyframes * (request.w_frames or W_FRAMES)
+    if number > MAX_FRAMES:
+        raise ValueError(
+            f"The video would have {number} frames, more than {MAX_FRAMES}: take fewer heads or --w-frames."
+        )
+    return number
+
+
 def _film(G: Generator, request: VideoRequest, file: Path, heads: list[Head], grid: Grid) -> Film:
     if request.cameras:
         labels = read_trajectory(request.cameras)
     else:
-        labels = moving(G, request.cfg, grid.num_keyframes * (request.w_frames or W_FRAMES))
+        labels = moving(G, request.cfg, _num_frames(request, grid.num_keyframes))
     tracks = tracks_in_grid(heads, grid.heads(len(heads), request.shuffle_seed))
     path = VideoPath(labels, tracks, grid.columns)
     video = _video(request, file, frame_size(G, path, request.what))
