@@ -83,6 +83,8 @@ def read_picture(path: Path, mask_path: Path | None) -> Shot:
         raise ValueError(f"{path}: is no PNG, JPEG or WebP picture by its name; name a picture, a folder or a zip")
     pixels = decode_image(path.read_bytes(), str(path))
     mask = pixels[:, :, 3] if pixels.shape[2] == 4 else None
+    if mask is not None and mask.min() == 255:  # Many programs save RGBA always. It says nothing of a head.
+        mask = None
     if mask_path is not None:
         if not mask_path.is_file():
             raise ValueError(f"{mask_path}: is no file, and the target is a single picture: name the file of its mask")

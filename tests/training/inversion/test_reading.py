@@ -98,6 +98,8 @@ def test_a_picture_that_is_not_square_is_cut_with_a_word_and_its_camera_follows(
 def test_transparency_is_a_mask(folder: Path) -> None:
     draw(folder / "me.png", mode="RGBA")
     assert read_targets(G, folder / "me.png")[0].masks is not None
+    Image.open(folder / "me.png").convert("RGB").convert("RGBA").save(folder / "opaque.png")
+    assert read_targets(G, folder / "opaque.png")[0].masks is None
 
 
 def test_mistakes_are_told(folder: Path) -> None:
