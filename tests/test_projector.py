@@ -158,6 +158,7 @@ def test_a_stopped_one_says_that_the_same_command_goes_on(place: Path, monkeypat
         (["--target", "img", "--idx", "0,0"], "names an entry twice"),
         (["--target", "img", "--yaw", "0,1", "--pitch", "1,2,3"], "give as many"),
         (["--target", "img", "--pitch", "95"], "between -90"),
+        (["--target", "img", "--keep", "nan"], "`keep` and `pull` are numbers"),
         (["--target", "img", "--latent", "img/000000.png"], "is no .npz file"),
         (["--target", "img", "--latent", "w.npz", "--refine-camera"], "leave one of them out"),
         (["--target", "img", "--outdir", "net.safetensors"], "nothing can be written"),

@@ -62,6 +62,7 @@ class Request:
         if self.shapes:
             check_resolution(self.shape_res)
         self.views()
+        self.settings(knows_cameras=True)
         results_folder(self.outdir)
         self.video(512)
 

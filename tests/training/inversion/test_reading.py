@@ -109,6 +109,11 @@ def test_mistakes_are_told(folder: Path) -> None:
         read_targets(G, folder / "img", None, (0, 1), [View(0, 0)] * 3)
     with pytest.raises(ValueError, match="name the file of its mask"):
         read_targets(G, folder / "img" / "000000.png", folder / "seg")
+    with pytest.raises(ValueError, match="single picture, so it has no entry 2"):
+        read_targets(G, folder / "img" / "000000.png", entries=(0, 2))
+    Image.new("L", (48, 48), 100).save(folder / "black.png")
+    with pytest.raises(ValueError, match="its mask shows no head"):
+        read_targets(G, folder / "img" / "000000.png", folder / "black.png")
     (folder / "me.txt").write_text("me")
     with pytest.raises(ValueError, match="no PNG, JPEG or WebP"):
         read_targets(G, folder / "me.txt")
