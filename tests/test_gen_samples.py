@@ -231,6 +231,12 @@ def test_styles_are_drawn_as_they_are_wanted(G: Generator, monkeypatch: pytest.M
     assert [head["seed"] for head in told["heads"]] == list(range(100))
 
 
+def test_a_head_without_a_surface_is_named() -> None:
+    result = run("--network net.safetensors --seeds 6 --yaws 0 --shapes ply --shape-res 16")
+    assert result.exit_code == 1
+    assert "seed0006: No picture of this head shows anything opaque" in result.output
+
+
 def test_truncation_of_a_latent_is_told_to_do_nothing(G: Generator, caplog: pytest.LogCaptureFixture) -> None:
     with torch.no_grad():
         np.savez("me.npz", w=G.mapping(codes(1), labels(0.0)).numpy())

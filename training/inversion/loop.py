@@ -48,9 +48,9 @@ def run(stage: Stage, course: Course, targets: Targets, save: Callable[[], None]
                 course.frames.append(_frame(made, targets))
             course.step += 1
             bar.advance()
-            is_asked = stop.is_set()
+            is_asked, is_late = stop.is_set(), time.monotonic() - saved_s > _SAVE_EVERY_S
             is_due = course.step % READ_EVERY == 0 or course.step == stage.num_steps
-            if not is_due and not is_asked:
+            if not (is_due or is_asked or is_late):
                 continue
             losses += torch.stack(pending).tolist()
             pending.clear()
@@ -63,7 +63,7 @@ def run(stage: Stage, course: Course, targets: Targets, save: Callable[[], None]
                 course.step = later
             now_s = time.monotonic()
             course.elapsed_s = before_s + now_s - began_s
-            if is_asked or now_s - saved_s > _SAVE_EVERY_S:
+            if is_asked or is_late:
                 save()
                 saved_s = now_s
             if is_asked:

@@ -27,6 +27,7 @@ from training.portraits.tiles import Picture, check_sheet, tiled
 from training.portraits.views import conditioning_label, focal_of, label_of_views, views_of
 from training.shapes.export import ShapeReport, export_shapes
 from training.shapes.grid import check_resolution
+from training.shapes.level import NoSurfaceError
 
 MANIFEST = "samples.json"
 _DRAWN_TOGETHER = 64
@@ -181,7 +182,11 @@ def _exporting(
         yield head, sitter
         paths = [folder / f"{head.name}.{kind}" for kind in request.shapes]
         if paths:
-            for report in export_shapes(G, sitter, paths, resolution=request.shape_res):
+            try:
+                made = export_shapes(G, sitter, paths, resolution=request.shape_res)
+            except NoSurfaceError as error:
+                raise NoSurfaceError(f"{head.name}: {error}") from None
+            for report in made:
                 reports.append({"file": report.path.name, "head": head.name, **_numbers_of(report)})
 
 

@@ -13,6 +13,7 @@ from torch_utils import checkpoint
 from training.inversion import journal, loop
 from training.inversion.inverting import Inversion, invert
 from training.inversion.likeness import edges
+from training.inversion.searching import Search
 from training.inversion.settings import Settings
 from training.inversion.stage import Stage
 
@@ -59,6 +60,14 @@ def test_it_stops_after_the_step_that_is_under_way(tmp_path: Path) -> None:
     assert run(tmp_path, StopAfter(2)) is None
     header = checkpoint.read(tmp_path / journal.NAME)[1]
     assert (header["stage"], header["step"], len(header["losses"]["search"])) == ("search", 2, 2)
+
+
+def test_slow_steps_are_saved_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "_SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(Search, "step", lambda self, step, made=Search.step: made(self, step) if step < 2 else 1 / 0)
+    with pytest.raises(ZeroDivisionError):  # As if killed.
+        run(tmp_path)
+    assert checkpoint.read(tmp_path / journal.NAME)[1]["step"] == 2
 
 
 def test_a_finished_one_takes_no_more_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
