@@ -76,6 +76,12 @@ def test_the_rate_is_kept(tmp_path: Path, fps: float) -> None:
         assert float(container.streams.video[0].average_rate) == pytest.approx(fps)
 
 
+@pytest.mark.parametrize("quality", [0, 1, 51, None])
+def test_every_quality_is_of_the_profile_that_browsers_play(tmp_path: Path, quality: int | None) -> None:
+    with av.open(str(write(tmp_path / "a.mp4", quality=quality))) as container:
+        assert container.streams.video[0].codec_context.profile == "High"
+
+
 def test_a_better_quality_and_more_bits_are_larger(tmp_path: Path) -> None:
     sizes = [write(tmp_path / "a.mp4", quality=quality).stat().st_size for quality in (45, 30, 5)]
     assert sizes == sorted(sizes)
