@@ -94,10 +94,10 @@ def _options(codec: str, video: Video) -> dict[str, str]:
     options = {"preset": "medium"} if codec == "libx264" else {"deadline": "good", "cpu-used": "4", "row-mt": "1"}
     if video.bitrate is None:
         quality = _BEST_LOOK[codec] if video.quality is None else video.quality
-        # Below 1 x264 is lossless, in a profile that browsers do not play.
-        options |= {"crf": str(max(quality, 1) if codec == "libx264" else quality)} | (
-            {"b": "0"} if codec == "libvpx-vp9" else {}
-        )
+        if codec == "libx264":
+            options["crf"] = str(max(quality, 1))  # 0 is lossless, in a profile that browsers do not play.
+        else:
+            options |= {"crf": str(quality), "b": "0"}
     return options
 
 
