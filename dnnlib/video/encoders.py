@@ -55,8 +55,9 @@ class AvEncoder(AbstractEncoder):
         self._av = load_av()
         codec = FORMATS[suffix].codec
         assert codec is not None
-        # The index before the frames, so that a player can begin while it loads.
-        container_options = {"movflags": "+faststart"} if suffix == ".mp4" else {}
+        container_options = {"fflags": "+bitexact"}  # A webm has no random number as its name.
+        if suffix == ".mp4":  # The index before the frames, so that a player can begin while it loads.
+            container_options["movflags"] = "+faststart"
         try:
             self._container = self._av.open(str(path), "w", format=suffix[1:], options=container_options)
             stream = self._container.add_stream(
