@@ -10,7 +10,15 @@ from dnnlib.console import get_logger
 from training.portraits.backdrops import BackdropType
 from training.portraits.folders import results_folder
 from training.portraits.kinds import KINDS, Kinds
-from training.portraits.options import CONTEXT, IntList, Size, network_options, open_generator, without_effect
+from training.portraits.options import (
+    CONTEXT,
+    DEFAULT_TRUNC,
+    Size,
+    head_options,
+    network_options,
+    open_generator,
+    without_effect,
+)
 from training.portraits.samples import SampleRequest, check_request, make
 from training.portraits.views import PUBLISHED_FOV_DEG, STRIP_PITCH_DEG, STRIP_YAWS_DEG, Degrees
 from training.shapes.export import DEFAULT_RESOLUTION, SHAPE_FORMATS
@@ -40,14 +48,7 @@ class Shapes(click.ParamType):
 @click.command(context_settings=CONTEXT)
 @network_options
 @click.option("--outdir", metavar="DIR", default="out", help="Folder for seed0000.png and so on, and samples.json.")
-@click.option("--seeds", type=IntList(), help="Heads, such as 0-3,7.  [default: 0-3]")
-@click.option("--latent", multiple=True, metavar="FILE.npz", help="Heads of an inversion instead; may be repeated.")
-@click.option(
-    "--mix", type=IntList(), metavar="A,B", help="Heads with the coarse styles of seed A, the fine ones of B."
-)
-@click.option(
-    "--mix-layers", type=IntList(), help="Styles of B begin here, a head for each.  [default: 0,2,3,4,6,8,all]"
-)
+@head_options("0-3")
 @click.option("--yaws", type=Degrees(), metavar="DEGREES", default=STRIP_YAWS_DEG, show_default="0,-45,-90,-135,-180",
               help="Views from 0 (front) over 90 (the subject's left) to 180 (back).")  # fmt: skip
 @click.option("--pitches", type=Degrees(), metavar="DEGREES", default=(STRIP_PITCH_DEG,), show_default="7.315",
@@ -57,9 +58,6 @@ class Shapes(click.ParamType):
 @click.option("--separate", is_flag=True, show_default=False, help="A file for every view.")
 @click.option("--what", type=Kinds(), metavar="LIST", default="image", help=f"Some of {','.join(KINDS)}.")
 @click.option("--background", type=BackdropType(), metavar="seed:N|#rrggbb|FILE", help="What stands behind the heads.")
-@click.option("--trunc", type=float, default=0.7, help="Truncation: 1 for all variety, less for better heads.")
-@click.option("--trunc-cutoff", type=click.IntRange(0), help="How many styles are truncated.  [default: all]")
-@click.option("--pose-cond", type=float, default=90, help="Conditioning camera, degrees; 90 is in front.")
 @click.option("--nrr", type=int, help="Rays along a side.  [default: as trained]")
 @click.option("--shapes", type=Shapes(), metavar="true|false|LIST", default="false",
               help=f"Shapes too: true for ChimeraX's mrc, or some of {','.join(SHAPE_FORMATS)}.")  # fmt: skip
@@ -83,6 +81,7 @@ def main(
     latent: tuple[str, ...],
     mix: list[int] | None,
     mix_layers: list[int] | None,
+    trunc: float | None,
     shapes: tuple[str, ...] | bool,
     shape_format: str,
     **flags: Any,
@@ -105,10 +104,13 @@ def main(
         latent=latent,
         mix=tuple(mix or ()),
         mix_layers=None if mix_layers is None else tuple(mix_layers),
+        trunc=DEFAULT_TRUNC if trunc is None else trunc,
         shapes=(shape_format[1:],) if shapes is True else shapes or (),
         **flags,
     )
     check_request(request)
+    if latent and trunc is not None:
+        log.info("styles of --latent are taken as they are: --trunc does nothing")
     folder = results_folder(outdir)
     G = open_generator(network, device, precision, delta)
     made = make(G, request, folder, network, delta)

@@ -12,7 +12,7 @@ from training.portraits.backdrops import BackdropType
 from training.portraits.filming import record
 from training.portraits.finer import with_samples
 from training.portraits.kinds import KINDS, Kinds
-from training.portraits.options import CONTEXT, IntList, Size, network_options, open_generator, without_effect
+from training.portraits.options import CONTEXT, Size, head_options, network_options, open_generator, without_effect
 from training.portraits.trajectories import MOTIONS
 from training.portraits.video_request import FORMATS, VideoRequest, check_request, films, pictures
 
@@ -37,14 +37,7 @@ class Bitrate(click.ParamType):
 
 @click.command(context_settings=CONTEXT)
 @network_options
-@click.option("--seeds", type=IntList(), help="Heads, such as 0-3,7.  [default: 0]")
-@click.option("--latent", multiple=True, metavar="FILE.npz", help="Heads of an inversion instead; may be repeated.")
-@click.option(
-    "--mix", type=IntList(), metavar="A,B", help="Heads with the coarse styles of seed A, the fine ones of B."
-)
-@click.option(
-    "--mix-layers", type=IntList(), help="Styles of B begin here, one head for each.  [default: 0,2,3,4,6,8,all]"
-)
+@head_options("0")
 @click.option("--grid", type=Size(), metavar="WxH", help="Cells side by side.  [default: 1x1]")
 @click.option("--num-keyframes", type=click.IntRange(1), help="Heads per cell, one after the other.  [default: all]")
 @click.option("--w-frames", type=click.IntRange(1), help="Frames from one head to the next.  [default: 240]")
@@ -53,9 +46,6 @@ class Bitrate(click.ParamType):
 @click.option("--cfg", type=click.Choice(list(MOTIONS), case_sensitive=False), default="Head",
               help="The way of the camera: Head once around, FFHQ and Cats to and fro before the face.")  # fmt: skip
 @click.option("--cameras", metavar="FILE", help="The way of the camera: .npy [frames, 25], or labels as dataset.json.")
-@click.option("--trunc", type=float, help="Truncation: 1 for all variety, less for better heads.  [default: 0.7]")
-@click.option("--trunc-cutoff", type=click.IntRange(0), help="How many styles are truncated.  [default: all]")
-@click.option("--pose-cond", type=float, default=90, help="Conditioning camera, degrees; 90 is in front.")
 @click.option("--what", type=Kinds(), metavar="LIST", help=f"Side by side: {', '.join(KINDS)}.  [default: image]")
 @click.option("--image-mode", type=click.Choice(list(IMAGE_MODES)), help="The same in PanoHead's words.")
 @click.option("--background", type=BackdropType(), metavar="seed:N|#rrggbb|FILE", help="What stands behind the heads.")

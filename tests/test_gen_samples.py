@@ -3,6 +3,7 @@
 
 import json
 import shlex
+import time
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +184,8 @@ def test_heads_of_a_latent_file_stand_before_its_background(G: Generator) -> Non
         ("--mix 1,2 --mix-layers 99", "99"),
         ("--mix-layers 1", "give --mix as well"),
         ("--seeds 1,1", "asked for twice"),
+        ("--mix 1,2 --mix-layers 3,3", "Layer 3 is asked for twice"),
+        ("--seeds 0 --pose-cond nan", "no angle"),
         ("--seeds 3-1", "runs downwards"),
         ("--seeds 4294967296", "out of range"),
         ("--grid 2x2 --separate", "give one of them"),
@@ -210,6 +213,37 @@ def test_mistakes_are_told_in_a_sentence_and_nothing_is_written(arguments: str, 
     assert words in " ".join(result.output.split()), result.output
     assert "Traceback" not in result.output
     assert not list(Path().rglob("*.png"))
+
+
+def test_many_seeds_are_checked_at_once() -> None:
+    began_s = time.monotonic()
+    assert "Seed 7 is asked for twice" in run("--network net.safetensors --seeds 0-200000,7").output
+    assert time.monotonic() - began_s < 5
+
+
+def test_styles_are_drawn_as_they_are_wanted(G: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    mapping = Generator.mapping
+    monkeypatch.setattr(Generator, "mapping", lambda G, z, *rest: drawn.append(len(z)) or mapping(G, z, *rest))
+    assert run("--network net.safetensors --seeds 0-99 --yaws 0 --nrr 2").exit_code == 0
+    assert drawn == [64, 36]
+    told = json.loads(Path("out/samples.json").read_text())
+    assert [head["seed"] for head in told["heads"]] == list(range(100))
+
+
+def test_a_head_without_a_surface_is_named() -> None:
+    result = run("--network net.safetensors --seeds 6 --yaws 0 --shapes ply --shape-res 16")
+    assert result.exit_code == 1
+    assert "seed0006: No picture of this head shows anything opaque" in result.output
+
+
+def test_truncation_of_a_latent_is_told_to_do_nothing(G: Generator, caplog: pytest.LogCaptureFixture) -> None:
+    with torch.no_grad():
+        np.savez("me.npz", w=G.mapping(codes(1), labels(0.0)).numpy())
+    for flags, is_told in (("", False), ("--trunc 0.5", True)):
+        caplog.clear()
+        result = run(f"--network net.safetensors --latent me.npz --yaws 0 {flags}")
+        assert ("--trunc does nothing" in result.output + caplog.text) is is_told
 
 
 def test_models_without_a_background_say_what_they_cannot_show() -> None:

@@ -140,6 +140,29 @@ def test_names_of_files_are_safe_everywhere(source: str, name: str) -> None:
     assert video_request._safe(source) == name
 
 
+@pytest.mark.parametrize("flags", ["--pose_cond 22.5", "--network DIR/heads.v2.safetensors"])
+def test_folders_of_pictures_are_named_without_an_ending(network: Path, tmp_path: Path, flags: str) -> None:
+    dotted = tmp_path / "heads.v2.safetensors"
+    dotted.write_bytes(network.read_bytes())
+    run(network, f"{flags.replace('DIR', str(tmp_path))} --w-frames 1 --format png --outdir OUT/new", tmp_path)
+    (folder,) = (tmp_path / "new").iterdir()
+    assert os.listdir(folder) == ["000000.png"]
+
+
+def test_many_latents_have_one_name_that_file_systems_take(network: Path, tmp_path: Path) -> None:
+    G = load_generator(network)
+    with torch.no_grad():
+        ws = G.mapping(codes(1, G.z_dim), labels(0.0)).numpy()
+    for i in range(9):
+        np.savez(tmp_path / f"a portrait of somebody number {i}.npz", w=ws)
+    latents = [str(path) for path in sorted(tmp_path.glob("*.npz"))]
+    command = [word for path in latents for word in ("--latent", path)]
+    command += ["--network", str(network), "--grid", "9x1", "--w-frames", "1", "--outdir", str(tmp_path / "new")]
+    result = CliRunner().invoke(gen_videos.main, command)
+    assert result.exit_code == 0, result.output
+    assert len(list((tmp_path / "new").glob("my-heads_90_a-portrait*.mp4"))) == 1
+
+
 def test_flags_without_a_meaning_are_told(network: Path, tmp_path: Path) -> None:
     result = run(network, "--w-frames 1 --output OUT/a.mp4 --shapes true --reload_modules False", tmp_path)
     assert "--shapes does nothing here" in result.output
@@ -158,14 +181,19 @@ def test_flags_without_a_meaning_are_told(network: Path, tmp_path: Path) -> None
         ("--output OUT/a.avi", "ends in .mp4"),
         ("--output OUT/a.mp4 --quality 99", "0 (best) to 51"),
         ("--output OUT/a.mp4 --bitrate 1M --quality 9", "give one"),
-        ("--output OUT/a.gif --fps 60", "up to 50"),
-        ("--fps 0", "up to 240 frames"),
+        ("--output OUT/a.gif --fps 60", "to 50 frames"),
+        ("--fps 0", "0.1 to 240 frames"),
+        ("--fps 0.0001", "0.1 to 240 frames"),
         ("--grid 300x1 --num-keyframes 1", "2 to 8192"),
         ("--what depth --image_mode image", "give one of them"),
         ("--cameras nothing.npy", "nothing.npy"),
         ("--latent nothing.npz", "nothing.npz"),
         ("--interpolate false --grid 2x1 --seeds 0,1", "leave --grid"),
         ("--trunc nan", "truncation_psi"),
+        ("--w-frames 100000000", "more than 1000000"),
+        ("--num-keyframes 100000000", "at most 4096"),
+        ("--seeds 0-9999999 --interpolate false", "at most 16384 heads"),
+        ("--seeds 0-9999999 --num-keyframes 1", "at most 16384 heads"),
         ("--sample_mult 99", "0.1 to 32"),
         ("--network nothing", "no such file"),
     ],

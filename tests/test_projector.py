@@ -111,6 +111,16 @@ def test_styles_of_panoheads_projector_are_tuned_around(place: Path) -> None:
     assert json.loads((place / "out" / "inversion.json").read_text())["steps"] == {"tuning": 2}
 
 
+def test_a_camera_that_is_given_goes_before_that_of_a_latent(place: Path) -> None:
+    G = small_generator()
+    np.savez("w.npz", w=np.full((1, G.num_ws, G.w_dim), 0.1, np.float32), c=labels(0.0).numpy())
+    for flags, azimuth_deg in (((), 0), (("--yaw", 30), 30)):
+        result = run("--target", "img/000001.png", "--latent", "w.npz", *flags, *QUICK, "--outdir", azimuth_deg)
+        assert result.exit_code == 0, result.output
+        found = json.loads((place / str(azimuth_deg) / "inversion.json").read_text())
+        assert found["azimuth_deg"] == pytest.approx([azimuth_deg], abs=1e-3)
+
+
 def test_without_tuning_the_generator_stays(place: Path) -> None:
     assert run("--target", "img", "--num-steps", 1, "--num-steps-pti", 0).exit_code == 0
     assert not (place / "out" / "delta.safetensors").exists()
@@ -148,6 +158,7 @@ def test_a_stopped_one_says_that_the_same_command_goes_on(place: Path, monkeypat
         (["--target", "img", "--idx", "0,0"], "names an entry twice"),
         (["--target", "img", "--yaw", "0,1", "--pitch", "1,2,3"], "give as many"),
         (["--target", "img", "--pitch", "95"], "between -90"),
+        (["--target", "img", "--keep", "nan"], "`keep` and `pull` are numbers"),
         (["--target", "img", "--latent", "img/000000.png"], "is no .npz file"),
         (["--target", "img", "--latent", "w.npz", "--refine-camera"], "leave one of them out"),
         (["--target", "img", "--outdir", "net.safetensors"], "nothing can be written"),

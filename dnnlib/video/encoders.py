@@ -55,8 +55,9 @@ class AvEncoder(AbstractEncoder):
         self._av = load_av()
         codec = FORMATS[suffix].codec
         assert codec is not None
-        # The index before the frames, so that a player can begin while it loads.
-        container_options = {"movflags": "+faststart"} if suffix == ".mp4" else {}
+        container_options = {"fflags": "+bitexact"}  # A webm has no random number as its name.
+        if suffix == ".mp4":  # The index before the frames, so that a player can begin while it loads.
+            container_options["movflags"] = "+faststart"
         try:
             self._container = self._av.open(str(path), "w", format=suffix[1:], options=container_options)
             stream = self._container.add_stream(
@@ -94,7 +95,10 @@ def _options(codec: str, video: Video) -> dict[str, str]:
     options = {"preset": "medium"} if codec == "libx264" else {"deadline": "good", "cpu-used": "4", "row-mt": "1"}
     if video.bitrate is None:
         quality = _BEST_LOOK[codec] if video.quality is None else video.quality
-        options |= {"crf": str(quality)} | ({"b": "0"} if codec == "libvpx-vp9" else {})
+        if codec == "libx264":
+            options["crf"] = str(max(quality, 1))  # 0 is lossless, in a profile that browsers do not play.
+        else:
+            options |= {"crf": str(quality), "b": "0"}
     return options
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from dnnlib.atomic import unfinished
 from dnnlib.text import nearest
 
-MAX_FPS = 240
+MIN_FPS, MAX_FPS = 0.1, 240  # Slower ones cannot be told in every format.
 _MAX_PIXELS = 8192 * 4320  # What the highest levels of H.264 hold, and what players take.
 
 
@@ -84,8 +84,8 @@ def check_video(path: str | Path, video: Video) -> None:
         raise VideoError(f"{path}: frames of {size} do not fit into {name}, which wants even sizes; crop or pad by one")
     if video.alpha and not form.alpha:
         raise VideoError(f"{path}: {name} has no transparency; write .webm or a folder, or put something behind")
-    if not 0 < video.fps <= form.max_fps:
-        raise VideoError(f"{path}: {name} shows up to {form.max_fps} frames a second, not {video.fps:g}; set fewer")
+    if not MIN_FPS <= video.fps <= form.max_fps:
+        raise VideoError(f"{path}: {name} shows {MIN_FPS} to {form.max_fps} frames a second, not {video.fps:g}")
     _check_rate(path, name, form, video)
     if form.codec and form.codec not in load_av().codecs_available:
         raise VideoError(f"{path}: this build of PyAV has no encoder {form.codec} for {name}; write another format")

@@ -62,6 +62,7 @@ class Request:
         if self.shapes:
             check_resolution(self.shape_res)
         self.views()
+        self.settings(knows_cameras=True)
         results_folder(self.outdir)
         self.video(512)
 
@@ -114,6 +115,8 @@ def project(G: Generator, network: str, request: Request, stop: threading.Event)
     device = next(G.parameters()).device
     likeness = _likeness(request.perceptual, device)
     start = None if request.latent is None else latent_for(G, request.latent)
+    if start is not None and request.views():  # Cameras that are given go before those of the file.
+        start = dataclasses.replace(start, labels=None)
     settings = request.settings(knows_cameras)
     masks = "their masks" if targets.masks is not None else "no masks"
     log.info(f"{len(targets)} pictures of {targets.num_heads} heads, {masks}; compared by pixels and {likeness.name}")

@@ -48,22 +48,25 @@ def run(stage: Stage, course: Course, targets: Targets, save: Callable[[], None]
                 course.frames.append(_frame(made, targets))
             course.step += 1
             bar.advance()
-            if course.step % READ_EVERY and course.step < stage.num_steps:
+            is_asked, is_late = stop.is_set(), time.monotonic() - saved_s > _SAVE_EVERY_S
+            is_due = course.step % READ_EVERY == 0 or course.step == stage.num_steps
+            if not (is_due or is_asked or is_late):
                 continue
             losses += torch.stack(pending).tolist()
             pending.clear()
             _check(losses[-1], stage, course.step)
-            later = stage.after_plateau(course.step) if is_flat(losses) else course.step
+            # Only where it is due: a run that was stopped is to come to the same.
+            later = stage.after_plateau(course.step) if is_due and is_flat(losses) else course.step
             if later > course.step:
                 log.info(f"{stage.name}: nothing is gained any more at step {course.step}; going on with step {later}")
                 bar.advance(later - course.step)
                 course.step = later
             now_s = time.monotonic()
             course.elapsed_s = before_s + now_s - began_s
-            if stop.is_set() or now_s - saved_s > _SAVE_EVERY_S:
+            if is_asked or is_late:
                 save()
                 saved_s = now_s
-            if stop.is_set():
+            if is_asked:
                 return False
     return True
 

@@ -47,6 +47,8 @@ def read_targets(
     one_person: bool = True,
 ) -> tuple[Targets, bool]:
     """The targets, and whether their cameras are known."""
+    if is_file(path) and list(entries) != [0]:
+        raise ValueError(f"{path}: is a single picture, so it has no entry {max(entries)}; name the folder of a set")
     shots = [read_picture(path, mask_path)] if is_file(path) else read_entries(path, mask_path, entries, not given)
     if len(given) not in (0, 1, len(shots)):
         raise ValueError(
@@ -55,6 +57,9 @@ def read_targets(
     without = [shot.name for shot in shots if shot.mask is None]
     if without and len(without) < len(shots):
         raise ValueError(f"{without[0]} has no mask and others have one: give a mask for every picture, or for none.")
+    empty = [shot.name for shot in shots if shot.mask is not None and shot.mask.max() < 128]
+    if empty:
+        raise ValueError(f"{empty[0]}: its mask shows no head; a mask is white where the head is, black around it.")
     is_known = bool(given) or all(shot.label is not None for shot in shots)
     squares = []
     for i, shot in enumerate(shots):
@@ -83,6 +88,8 @@ def read_picture(path: Path, mask_path: Path | None) -> Shot:
         raise ValueError(f"{path}: is no PNG, JPEG or WebP picture by its name; name a picture, a folder or a zip")
     pixels = decode_image(path.read_bytes(), str(path))
     mask = pixels[:, :, 3] if pixels.shape[2] == 4 else None
+    if mask is not None and mask.min() == 255:  # Many programs save RGBA always. It says nothing of a head.
+        mask = None
     if mask_path is not None:
         if not mask_path.is_file():
             raise ValueError(f"{mask_path}: is no file, and the target is a single picture: name the file of its mask")

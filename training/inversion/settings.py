@@ -2,6 +2,7 @@
 """What decides the course of an inversion."""
 
 import dataclasses
+import math
 from typing import Literal, get_args
 
 # z: the code that styles are mapped from, the narrowest. w: one style for all layers. w+: a style for every layer,
@@ -33,7 +34,7 @@ class Settings:
             raise ValueError(f"Styles are sought in z, w or w+, not in {self.space!r}.")
         if min(self.num_steps, self.num_tuning_steps) < 0:
             raise ValueError("A number of steps is 0 or more; 0 leaves that stage out.")
-        if min(self.keep, self.pull) < 0:
-            raise ValueError("The weights `keep` and `pull` are 0 or more; 0 switches off.")
+        if not all(0 <= weight < math.inf for weight in (self.keep, self.pull)):
+            raise ValueError("The weights `keep` and `pull` are numbers from 0 on; 0 switches off.")
         if self.views_per_step < 1:
             raise ValueError("Every step needs at least one view.")

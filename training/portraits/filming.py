@@ -68,9 +68,10 @@ def record(file: Path, video: Video, pictures: Iterator[Frame], num_frames: int)
             bar.advance()
             if asked.is_set():
                 break
-    if writer.num_frames < num_frames:
-        log.warning(f"stopped: {file} has the first {writer.num_frames} of {num_frames} frames")
-        raise KeyboardInterrupt
+    if asked.is_set():
+        if writer.num_frames < num_frames:
+            log.warning(f"stopped: {file} has the first {writer.num_frames} of {num_frames} frames")
+        raise KeyboardInterrupt  # Even if it came too late for this one: others may follow.
 
 
 def _seen(picture: Frame, alpha: bool) -> UInt8[np.ndarray, "height width _"]:

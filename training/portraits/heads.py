@@ -2,7 +2,6 @@
 """Which heads are shown: of seeds, of inverted portraits, or two heads mixed. Each has a name for its files."""
 
 import dataclasses
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from training.generator import Generator
 from training.portraits.latents import latent_for
+from training.portraits.names import safe_name, unlike
 from training.portraits.styles import cuts_for, mixed, styles_of_seeds
 
 
@@ -46,16 +46,12 @@ def heads_of_mix(first: Head, second: Head, cuts: Sequence[int] | None) -> list[
 
 def heads_of_files(G: Generator, files: Sequence[str]) -> list[Head]:
     """The heads of inverted portraits."""
-    heads = []
+    heads, taken = [], set[str]()
     for file in files:
         latent = latent_for(G, file)
-        stem = re.sub(r"[^\w.-]+", "-", Path(file).stem, flags=re.ASCII).strip(".-") or "latent"
+        stem = unlike(safe_name(Path(file).stem, "latent"), taken)  # All files of a projector have the same name.
         for i, ws in enumerate(latent.ws.split(1)):
-            name = stem if len(latent.ws) == 1 else f"{stem}_{i:02d}"
+            name = stem if len(latent.ws) == 1 else unlike(f"{stem}_{i:02d}", taken)
             behind = None if latent.ws_background is None else latent.ws_background[i : i + 1]
             heads.append(Head(name, {"latent": file, "row": i}, ws, behind))
-    names = [head.name.lower() for head in heads]
-    twins = [head.name for i, head in enumerate(heads) if names.index(head.name.lower()) < i]
-    if twins:
-        raise ValueError(f"Two latents would be called {twins[0]}: rename one of the files, or make them one by one.")
     return heads

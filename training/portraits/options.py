@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options that the scripts which use a generator share: which one, where it computes, and how precisely.
+"""Options that the scripts which use a generator share: which one and where it computes, and which heads are shown.
 
 @click.command()
 @network_options
+@head_options("0-3")
 @clean_errors
-def main(network: str, delta: str | None, device: str, precision: str | None) -> None:
+def main(network: str, delta: str | None, device: str, precision: str | None, **heads: Any) -> None:
     G = open_generator(network, device, precision, delta)
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,6 +25,7 @@ log = get_logger(__name__)
 Command = Callable[..., Any]
 
 DEFAULT_NETWORK = "heads"  # Shipped.
+DEFAULT_TRUNC = 0.7
 
 # Published commands write some flags with underscores, some with hyphens; either is understood.
 CONTEXT = {
@@ -74,7 +77,8 @@ def without_effect(flag: str, reason: str) -> Callable[[Command], Command]:
 
 def network_options(command: Command) -> Command:
     """`--network --delta --device --precision`, as texts."""
-    decorators = [
+    return _decorated(
+        command,
         click.option(
             "--network",
             metavar="FILE|RUN|URL|NAME",
@@ -99,9 +103,63 @@ def network_options(command: Command) -> Command:
             type=click.Choice(["fp32", "bf16", "fp16"]),
             help="Of convolutions; as saved if not given. bf16 is faster where the machine has it.",
         ),
-    ]
-    for decorate in reversed(decorators):
-        command = decorate(command)
+    )
+
+
+def head_options(default_seeds: str) -> Callable[[Command], Command]:
+    """`--seeds --latent --mix --mix-layers`, and how styles are drawn: `--trunc --trunc-cutoff --pose-cond`.
+
+    Which are not given is None, or an empty tuple of latents; `default_seeds` is what the help then promises.
+    """
+
+    def decorate(command: Command) -> Command:
+        return _decorated(
+            command,
+            click.option("--seeds", type=IntList(), help=f"Heads, such as 0-3,7.  [default: {default_seeds}]"),
+            click.option(
+                "--latent", multiple=True, metavar="FILE.npz", help="Heads of an inversion instead; may be repeated."
+            ),
+            click.option(
+                "--mix",
+                type=IntList(),
+                metavar="A,B",
+                help="Heads with the coarse styles of seed A, the fine ones of B.",
+            ),
+            click.option(
+                "--mix-layers",
+                type=IntList(),
+                help="Styles of B begin here, a head for each.  [default: 0,2,3,4,6,8,all]",
+            ),
+            click.option(
+                "--trunc",
+                type=float,
+                help=f"Truncation: 1 for all variety, less for better heads.  [default: {DEFAULT_TRUNC}]",
+            ),
+            click.option(
+                "--trunc-cutoff", type=click.IntRange(0), help="How many styles are truncated.  [default: all]"
+            ),
+            click.option(
+                "--pose-cond",
+                type=float,
+                default=90,
+                callback=_finite,
+                help="Conditioning camera, degrees; 90 is in front.",
+            ),
+        )
+
+    return decorate
+
+
+def _finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no angle: write degrees, 90 in front", ctx, param)
+    return value
+
+
+def _decorated(command: Command, *options: Callable[[Command], Command]) -> Command:
+    """In the order that --help lists them."""
+    for option in reversed(options):
+        command = option(command)
     return command
 
 

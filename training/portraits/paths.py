@@ -23,6 +23,8 @@ from training.portraits.splines import PeriodicSpline
 log = get_logger(__name__)
 
 MAX_CELLS = 400
+MAX_KEYFRAMES = 4096  # Of a cell: the curve takes memory by their square.
+MAX_HEADS = 16384  # Their styles are all kept.
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -89,6 +91,9 @@ class Grid:
             num_keyframes = num_heads // cells
         if num_keyframes < 1:
             raise ValueError(f"A cell has at least one keyframe, not {num_keyframes}.")
+        if num_keyframes > MAX_KEYFRAMES:
+            raise ValueError(f"A cell would have {num_keyframes} keyframes; make at most {MAX_KEYFRAMES}.")
+        check_num_heads(cells * num_keyframes)
         return Grid(*size, num_keyframes)
 
     def heads(self, num_heads: int, shuffle_seed: int | None) -> list[list[int]]:
@@ -100,6 +105,12 @@ class Grid:
         if shuffle_seed is not None:
             order = np.random.RandomState(shuffle_seed).permutation(order)
         return order.reshape(-1, self.num_keyframes).tolist()
+
+
+def check_num_heads(number: int) -> None:
+    """Whether a video can show so many."""
+    if number > MAX_HEADS:
+        raise ValueError(f"A video shows at most {MAX_HEADS} heads, not {number}; make several.")
 
 
 def tracks_in_grid(heads: Sequence[Head], cells: Sequence[Sequence[int]]) -> list[Track]:

@@ -3,7 +3,8 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,8 +27,10 @@ from training.portraits.tiles import Picture, check_sheet, tiled
 from training.portraits.views import conditioning_label, focal_of, label_of_views, views_of
 from training.shapes.export import ShapeReport, export_shapes
 from training.shapes.grid import check_resolution
+from training.shapes.level import NoSurfaceError
 
 MANIFEST = "samples.json"
+_DRAWN_TOGETHER = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,9 +67,10 @@ def check_request(request: SampleRequest) -> None:
         raise ValueError("--mix-layers says where the seeds of --mix change over: give --mix as well.")
     if not request.latent:
         check_seeds(request.seeds or request.mix)
-        twice = [seed for i, seed in enumerate(request.seeds) if seed in request.seeds[:i]]
+    for what, numbers_given in (("Seed", request.seeds), ("Layer", request.mix_layers or ())):
+        twice = [number for number, count in Counter(numbers_given).items() if count > 1]
         if twice:
-            raise ValueError(f"Seed {twice[0]} is asked for twice, and both would be the same file.")
+            raise ValueError(f"{what} {twice[0]} is asked for twice, and both would be the same file.")
     if request.grid and request.separate:
         raise ValueError("--grid puts heads on one sheet, --separate every view into its own file: give one of them.")
     generator_checks.truncation(request.trunc, request.trunc_cutoff)
@@ -85,14 +89,15 @@ def make(G: Generator, request: SampleRequest, folder: Path, network: str, delta
         check_sheet(columns * len(request.yaws), rows * len(request.pitches), G.img_resolution)
     check_kinds(G, request.what)
     check_backdrop(G, request.background)
-    heads = _heads(G, request)
+    num_heads, groups = _heads(G, request)
     labels = label_of_views(G, views, request.fov_deg)
 
+    heads: list[dict[str, Any]] = []
     written: list[dict[str, Any]] = []
     shapes: list[dict[str, Any]] = []
-    with PictureFiles(folder) as files, progress(len(heads) * len(views), "pictures", unit="img") as bar:
-        seated = _exporting(G, request, folder, _seated(G, request, heads), shapes)
-        for sheet in _sheets(request, _shots(G, request, labels, seated, bar)):
+    with PictureFiles(folder) as files, progress(num_heads * len(views), "pictures", unit="img") as bar:
+        seated = _exporting(G, request, folder, _seated(G, request, groups), shapes)
+        for sheet in _sheets(request, _noting(_shots(G, request, labels, seated, bar), heads)):
             suffix = "" if sheet.kind == "image" else f"_{sheet.kind}"
             file = f"{sheet.name}{suffix}.png"
             files.write(file, sheet.pixels)
@@ -104,7 +109,7 @@ def make(G: Generator, request: SampleRequest, folder: Path, network: str, delta
         delta,
         vars(request),
         views=[view._asdict() | {"label": numbers(label)} for view, label in zip(views, labels, strict=True)],
-        heads=[{"name": head.name, **head.made_of} for head in heads],
+        heads=heads,
         pictures=written,
         shapes=shapes,
     )
@@ -112,23 +117,40 @@ def make(G: Generator, request: SampleRequest, folder: Path, network: str, delta
     return [folder / made["file"] for made in (*written, *shapes)]
 
 
-def _heads(G: Generator, request: SampleRequest) -> list[Head]:
+def _heads(G: Generator, request: SampleRequest) -> tuple[int, Iterator[list[Head]]]:
+    """How many, and they in groups. Styles of seeds are drawn as they are wanted: there may be very many."""
     if request.latent:
-        return heads_of_files(G, request.latent)
+        heads = heads_of_files(G, request.latent)
+        return len(heads), iter([heads])
+    if request.mix:
+        heads = heads_of_mix(*_heads_of_seeds(G, request, request.mix), request.mix_layers)
+        return len(heads), iter([heads])
+    seeds, step = request.seeds, _DRAWN_TOGETHER
+    groups = (_heads_of_seeds(G, request, seeds[start : start + step]) for start in range(0, len(seeds), step))
+    return len(seeds), groups
+
+
+def _heads_of_seeds(G: Generator, request: SampleRequest, seeds: Sequence[int]) -> list[Head]:
     conditioning = conditioning_label(G, request.pose_cond)
-    heads = heads_of_seeds(G, request.seeds or request.mix, conditioning, request.trunc, request.trunc_cutoff)
-    return heads_of_mix(*heads, request.mix_layers) if request.mix else heads
+    return heads_of_seeds(G, seeds, conditioning, request.trunc, request.trunc_cutoff)
 
 
-def _seated(G: Generator, request: SampleRequest, heads: list[Head]) -> Iterator[tuple[Head, Sitter]]:
+def _seated(G: Generator, request: SampleRequest, groups: Iterator[list[Head]]) -> Iterator[tuple[Head, Sitter]]:
     """Each head before the background that it is to have, if the generator draws that."""
     other = None
     if isinstance(request.background, OfSeed):
-        conditioning = conditioning_label(G, request.pose_cond)
-        (other,) = heads_of_seeds(G, [request.background.seed], conditioning, request.trunc, request.trunc_cutoff)
-    for head, sitter in zip(heads, seat_each(G, torch.cat([head.ws for head in heads])), strict=True):
-        behind = head.ws_background if other is None else other.ws
-        yield head, sitter if behind is None else sitter.behind(_backdrop(G, behind))
+        (other,) = _heads_of_seeds(G, request, [request.background.seed])
+    for heads in groups:
+        for head, sitter in zip(heads, seat_each(G, torch.cat([head.ws for head in heads])), strict=True):
+            behind = head.ws_background if other is None else other.ws
+            yield head, sitter if behind is None else sitter.behind(_backdrop(G, behind))
+
+
+def _noting(shots: Iterator[tuple[Head, Pictures]], heads: list[dict[str, Any]]) -> Iterator[tuple[Head, Pictures]]:
+    """The same; what each head was made of is told to `heads`."""
+    for head, pictures in shots:
+        heads.append({"name": head.name, **head.made_of})
+        yield head, pictures
 
 
 def _shots(
@@ -160,7 +182,11 @@ def _exporting(
         yield head, sitter
         paths = [folder / f"{head.name}.{kind}" for kind in request.shapes]
         if paths:
-            for report in export_shapes(G, sitter, paths, resolution=request.shape_res):
+            try:
+                made = export_shapes(G, sitter, paths, resolution=request.shape_res)
+            except NoSurfaceError as error:
+                raise NoSurfaceError(f"{head.name}: {error}") from None
+            for report in made:
                 reports.append({"file": report.path.name, "head": head.name, **_numbers_of(report)})
 
 

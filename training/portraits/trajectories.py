@@ -54,7 +54,7 @@ def read_trajectory(path: str | Path) -> Float[Tensor, "frames 25"]:
 def _array(data: bytes, path: str | Path) -> np.ndarray:
     try:
         array = np.lib.format.read_array(io.BytesIO(data))  # Which refuses pickles.
-    except (ValueError, EOFError, OSError) as error:
+    except (ValueError, EOFError, OSError, MemoryError) as error:
         raise ValueError(f"{path}: is no .npy file of numbers, or a damaged one ({error})") from None
     if array.ndim != 2 or array.shape[1] != LABEL_DIM or array.dtype.kind != "f":
         raise ValueError(

@@ -16,7 +16,9 @@ from training.portraits.backdrops import Backdrop, OfSeed, check_backdrop, groun
 from training.portraits.filming import Frame, frame_size, frames
 from training.portraits.heads import Head, heads_of_files, heads_of_mix, heads_of_seeds
 from training.portraits.kinds import check_kinds
-from training.portraits.paths import Grid, VideoPath, tracks_in_grid
+from training.portraits.names import safe_name
+from training.portraits.options import DEFAULT_TRUNC
+from training.portraits.paths import Grid, VideoPath, check_num_heads, tracks_in_grid
 from training.portraits.seeds import check_seeds
 from training.portraits.trajectories import moving, read_trajectory, target_of
 from training.portraits.views import conditioning_label
@@ -24,8 +26,10 @@ from training.portraits.views import conditioning_label
 log = get_logger(__name__)
 
 FORMATS = {"mp4": ".mp4", "webm": ".webm", "gif": ".gif", "png": ""}
-W_FRAMES, TRUNC = 240, 0.7
+W_FRAMES = 240
 FPS, GIF_FPS = 60, 30
+MAX_FRAMES = 1_000_000  # Some hours.
+_MAX_NAME = 200  # Of a file, its ending aside; file systems have 255.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,8 +87,10 @@ def check_request(request: VideoRequest, network: str) -> None:
         read_trajectory(request.cameras)
     if not request.latent:
         check_seeds(request.mix or _seeds(request))
+        check_num_heads(len(request.mix or _seeds(request)))
     if not request.latent and request.mix is None and request.interpolate:
-        Grid.of(request.grid or (1, 1), request.num_keyframes, len(_seeds(request)))
+        grid = Grid.of(request.grid or (1, 1), request.num_keyframes, len(_seeds(request)))
+        _num_frames(request, grid.num_keyframes)
     generator_checks.truncation(_psi(request), request.trunc_cutoff)
     file = _file(request, network, None if request.interpolate else "head")
     check_video(file, _video(request, file, (2, 2)))
@@ -129,7 +135,7 @@ def _seeds(request: VideoRequest) -> list[int]:
 
 
 def _psi(request: VideoRequest) -> float:
-    return TRUNC if request.trunc is None else request.trunc
+    return DEFAULT_TRUNC if request.trunc is None else request.trunc
 
 
 def _heads(G: Generator, request: VideoRequest) -> list[Head]:
@@ -151,11 +157,21 @@ def _heads_of_seeds(G: Generator, request: VideoRequest, seeds: list[int]) -> li
 # Files.
 
 
+def _num_frames(request: VideoRequest, num_keyframes: int) -> int:
+    """Where no file of cameras says it."""
+    number = num_keyframes * (request.w_frames or W_FRAMES)
+    if number > MAX_FRAMES:
+        raise ValueError(
+            f"The video would have {number} frames, more than {MAX_FRAMES}: take fewer heads or --w-frames."
+        )
+    return number
+
+
 def _film(G: Generator, request: VideoRequest, file: Path, heads: list[Head], grid: Grid) -> Film:
     if request.cameras:
         labels = read_trajectory(request.cameras)
     else:
-        labels = moving(G, request.cfg, grid.num_keyframes * (request.w_frames or W_FRAMES))
+        labels = moving(G, request.cfg, _num_frames(request, grid.num_keyframes))
     tracks = tracks_in_grid(heads, grid.heads(len(heads), request.shuffle_seed))
     path = VideoPath(labels, tracks, grid.columns)
     video = _video(request, file, frame_size(G, path, request.what))
@@ -171,17 +187,18 @@ def _file(request: VideoRequest, network: str, head: str | None) -> Path:
         parts = [_safe(network), f"{request.pose_cond:g}"]
         if request.mix is not None:
             parts.append("mix" + "-".join(map(str, request.mix)))
-        parts += [_safe(file) for file in request.latent]
+        parts += dict.fromkeys(_safe(file, "latent") for file in request.latent)
         parts += [kind for kind in request.what if request.what != ("image",)]
-        whole = Path(request.outdir, "_".join(parts) + FORMATS[request.format])
+        name, ending = "_".join(parts)[:_MAX_NAME].rstrip("."), FORMATS[request.format]
+        # What follows a dot is an ending: a folder has none.
+        whole = Path(request.outdir, name + ending if ending else name.replace(".", "-"))
     return whole if head is None else whole.with_suffix("") / f"{head}{whole.suffix}"
 
 
-def _safe(source: str) -> str:
-    """A part of a file name that says which network or latent, on every system."""
+def _safe(source: str, otherwise: str = "network") -> str:
+    """A part of a file name that says which network or latent."""
     name = re.split(r"[/\\]", source.partition("#")[0].rstrip("/\\"))[-1]
-    stem = re.sub(r"\.(safetensors|pkl|pt|npz)$", "", name)
-    return re.sub(r"[^\w.-]+", "-", stem, flags=re.ASCII).strip(".-")[:80] or "network"
+    return safe_name(re.sub(r"\.(safetensors|pkl|pt|npz)$", "", name), otherwise)
 
 
 def _video(request: VideoRequest, file: Path, size: tuple[int, int]) -> Video:

@@ -13,6 +13,7 @@ from torch_utils import checkpoint
 from training.inversion import journal, loop
 from training.inversion.inverting import Inversion, invert
 from training.inversion.likeness import edges
+from training.inversion.searching import Search
 from training.inversion.settings import Settings
 from training.inversion.stage import Stage
 
@@ -22,15 +23,15 @@ SETTINGS = Settings(num_steps=20, num_tuning_steps=20, refine_camera=True)
 
 
 class StopAfter(threading.Event):
-    """Is set when it was looked at so many times; the loop looks at each reading, twice."""
+    """Is set when it was looked at so many times; the loop looks once after each step."""
 
     def __init__(self, looks: int) -> None:
         super().__init__()
-        self._left = 2 * looks
+        self._left = looks
 
     def is_set(self) -> bool:
         self._left -= 1
-        return self._left < 2
+        return self._left < 1
 
 
 def run(folder: Path, stop: threading.Event | None = None, settings: Settings = SETTINGS) -> Inversion | None:
@@ -42,8 +43,8 @@ def test_an_inversion_that_was_stopped_again_and_again_comes_to_the_same(tmp_pat
         (tmp_path / name).mkdir()
     whole = run(tmp_path / "a")
     assert whole is not None
-    for _ in range(3):
-        assert run(tmp_path / "b", StopAfter(1)) is None
+    for steps in (3, 10, 9):  # Not only where losses are read; and the first step of tuning is among them.
+        assert run(tmp_path / "b", StopAfter(steps)) is None
     parts = run(tmp_path / "b")
     assert parts is not None
     assert parts.course.losses == whole.course.losses
@@ -53,6 +54,20 @@ def test_an_inversion_that_was_stopped_again_and_again_comes_to_the_same(tmp_pat
     assert torch.equal(parts.latent.labels, whole.latent.labels)
     tensors = parts.tuned.state_dict()
     assert all(torch.equal(tensors[name], x) for name, x in whole.tuned.state_dict().items())
+
+
+def test_it_stops_after_the_step_that_is_under_way(tmp_path: Path) -> None:
+    assert run(tmp_path, StopAfter(2)) is None
+    header = checkpoint.read(tmp_path / journal.NAME)[1]
+    assert (header["stage"], header["step"], len(header["losses"]["search"])) == ("search", 2, 2)
+
+
+def test_slow_steps_are_saved_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "_SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(Search, "step", lambda self, step, made=Search.step: made(self, step) if step < 2 else 1 / 0)
+    with pytest.raises(ZeroDivisionError):  # As if killed.
+        run(tmp_path)
+    assert checkpoint.read(tmp_path / journal.NAME)[1]["step"] == 2
 
 
 def test_a_finished_one_takes_no_more_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,6 +98,8 @@ def test_a_picture_that_is_not_square_is_cut_with_a_word_and_its_camera_follows(
 def test_transparency_is_a_mask(folder: Path) -> None:
     draw(folder / "me.png", mode="RGBA")
     assert read_targets(G, folder / "me.png")[0].masks is not None
+    Image.open(folder / "me.png").convert("RGB").convert("RGBA").save(folder / "opaque.png")
+    assert read_targets(G, folder / "opaque.png")[0].masks is None
 
 
 def test_mistakes_are_told(folder: Path) -> None:
@@ -107,6 +109,11 @@ def test_mistakes_are_told(folder: Path) -> None:
         read_targets(G, folder / "img", None, (0, 1), [View(0, 0)] * 3)
     with pytest.raises(ValueError, match="name the file of its mask"):
         read_targets(G, folder / "img" / "000000.png", folder / "seg")
+    with pytest.raises(ValueError, match="single picture, so it has no entry 2"):
+        read_targets(G, folder / "img" / "000000.png", entries=(0, 2))
+    Image.new("L", (48, 48), 100).save(folder / "black.png")
+    with pytest.raises(ValueError, match="its mask shows no head"):
+        read_targets(G, folder / "img" / "000000.png", folder / "black.png")
     (folder / "me.txt").write_text("me")
     with pytest.raises(ValueError, match="no PNG, JPEG or WebP"):
         read_targets(G, folder / "me.txt")

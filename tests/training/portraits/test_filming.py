@@ -133,3 +133,15 @@ def test_a_request_to_stop_keeps_what_is_there(tmp_path: Path) -> None:
         record(tmp_path / "a.mp4", Video(SIZE, SIZE), stopping(), 100)
     with av.open(str(tmp_path / "a.mp4")) as container:
         assert len(list(container.decode(video=0))) == 6
+
+
+def test_a_request_that_comes_with_the_last_frame_is_heard_too(tmp_path: Path) -> None:
+    def stopping():
+        yield np.zeros((SIZE, SIZE, 3), np.uint8)
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield np.zeros((SIZE, SIZE, 3), np.uint8)
+
+    with pytest.raises(KeyboardInterrupt):
+        record(tmp_path / "a.mp4", Video(SIZE, SIZE), stopping(), 2)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert len(list(container.decode(video=0))) == 2

@@ -44,8 +44,12 @@ def test_files_of_one_head_are_called_as_the_file_and_of_several_numbered(tmp_pa
     assert names == ["Zo-me", "all_00", "all_01"]
 
 
-def test_two_files_that_would_be_one_are_told(tmp_path: Path) -> None:
-    (tmp_path / "other").mkdir()
-    files = [save(tmp_path / "me.npz", 1), save(tmp_path / "other" / "Me.npz", 1)]
-    with pytest.raises(ValueError, match="called Me"):
-        heads_of_files(small_generator(), files)
+def test_files_of_the_same_name_are_numbered(tmp_path: Path) -> None:
+    for folder in ("me", "you"):
+        (tmp_path / folder).mkdir()
+    files = [save(tmp_path / folder / "projected_w.npz", 1) for folder in ("me", "you")]
+    files += [save(tmp_path / "you" / "Projected_w.npz", 1), save(tmp_path / "projected_w-2.npz", 2)]
+    heads = heads_of_files(small_generator(), files)
+    names = [head.name for head in heads]
+    assert names == ["projected_w", "projected_w-2", "Projected_w-3", "projected_w-2-2_00", "projected_w-2-2_01"]
+    assert [head.made_of["latent"] for head in heads] == [*files, files[-1]]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cameras of videos: around, to and fro, from files; strange files are told."""
 
+import io
 import json
 import math
 from pathlib import Path
@@ -51,6 +52,13 @@ def test_files_give_their_labels_in_order(tmp_path: Path) -> None:
         torch.testing.assert_close(read_trajectory(tmp_path / name), wanted)
 
 
+def declaring(shape: tuple[int, ...]) -> bytes:
+    """A file that says it has more than any memory."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    return file.getvalue()
+
+
 def broken() -> dict[str, tuple[bytes | np.ndarray, str]]:
     good = labels(0.5, -0.2).numpy()
     inverted, missing = good.copy(), good.copy()
@@ -62,6 +70,7 @@ def broken() -> dict[str, tuple[bytes | np.ndarray, str]]:
         "whole.npy": (np.zeros((2, 25), dtype=int), "array of floats"),
         "objects.npy": (np.array([{}, {}]), "no .npy file of numbers"),
         "text.npy": (b"hello", "no .npy file of numbers"),
+        "large.npy": (declaring((10**12, 25)), "no .npy file of numbers"),
         "empty.npy": (good[:0], "has no camera labels"),
         "nan.npy": (missing, "label 1"),
         "inverted.npy": (inverted, "inv"),
