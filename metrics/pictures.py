@@ -94,7 +94,9 @@ class GeneratedPictures:
     @property
     def facts(self) -> dict[str, Any]:
         """How they are rendered."""
-        return {"mode": self.mode, "noise": "const", "psi": 1.0, "has_shift": self.mode in ("all", "front")}
+        is_own = self.mode in ("all", "front")
+        condition = "own" if is_own else "another" if self.mode == "random" else "front"
+        return {"mode": self.mode, "condition": condition, "noise": "const", "psi": 1.0, "has_shift": is_own}
 
     def cameras(self, indices: Int64[Tensor, " n"]) -> Float32[Tensor, "n 25"]:
         """Under which they are rendered, but for the learned shift."""
@@ -136,6 +138,12 @@ def azimuth_of(labels: Float32[Tensor, "n 25"]) -> Float32[Tensor, " n"]:
 def yaw_bin(azimuth_deg: Float32[Tensor, " n"]) -> Int64[Tensor, " n"]:
     """Which of the eight ranges of 45 degrees: the front is in the middle of range 0, the back in that of range 4."""
     return ((azimuth_deg + 22.5) // 45).long() % NUM_BINS
+
+
+def poses(azimuth_deg: Float32[Tensor, " n"], weights: Float64[Tensor, " n"] | None = None) -> dict[str, float]:
+    """Share of pictures in each of eight ranges of yaw."""
+    shares = torch.bincount(yaw_bin(azimuth_deg), weights, minlength=NUM_BINS).double()
+    return {bin_name(i): round(share, 4) for i, share in enumerate((shares / shares.sum()).tolist())}
 
 
 def bin_name(index: int) -> str:

@@ -80,6 +80,23 @@ def test_a_run_is_measured_and_records_lie_beside_it(run_folder: Path, cache: Pa
     assert not list((cache / "generated").glob("*")), "features of generated pictures are not kept for ever"
 
 
+def test_a_record_says_how_its_own_views_were_rendered_and_not_those_of_the_mode(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    names = "shift20,raw40,mirror4,id20,maskmse2"
+    assert call(f"--network={run_folder}", f"--metrics={names}", "--mode=all", f"--outdir={tmp_path}").exit_code == 0
+    render = {name.removeprefix("metric-"): row["render"] for name, row in records(tmp_path).items()}
+    assert (render["shift20"]["condition"], render["shift20"]["has_shift"]) == ("own", True)
+    own = ("raw40", "mirror4", "id20", "maskmse2")
+    assert all((render[name]["condition"], render[name]["has_shift"]) == ("front", False) for name in own)
+    assert [render[name]["psi"] for name in own] == [1.0, 1.0, 1.0, 0.7]
+    assert render["mirror4"]["poses"]["yaw+000"] == render["mirror4"]["poses"]["yaw+180"] == 0.5
+    assert render["maskmse2"]["poses"]["yaw+000"] == 1
+    beside = [share for name, share in render["id20"]["poses"].items() if name not in ("yaw+000", "yaw+045", "yaw-045")]
+    assert not any(beside), "faces"
+    assert sum(share > 0 for share in render["raw40"]["poses"].values()) == 8, "from all around"
+
+
 def test_the_same_command_gives_the_same_and_another_seed_another(run_folder: Path, tmp_path: Path) -> None:
     values = []
     for i, seed in enumerate((0, 0, 1)):
@@ -129,8 +146,9 @@ def test_sets_that_cannot_be_compared_with_are_refused(run_folder: Path, tmp_pat
     one = make_heads(tmp_path / "one", 1)
     for name in ("fd20_thumbs", "pr20_thumbs"):
         assert "has 1 images" in call(network, f"--metrics={name}", f"--img_data={one}", "--mirror=False").output
-    poor = call(network, "--metrics=kd20_thumbs", f"--img_data={one}", "--mirror=True", f"--outdir={tmp_path / 'out'}")
-    assert "four pictures" in poor.output
+    poor = call(network, "--metrics=fd20_thumbs,kd20_thumbs", f"--img_data={one}", "--mirror=True")
+    assert "has 2 images to compare with, and 4 are needed" in poor.output
+    assert "generated pictures" not in poor.output, "nothing was rendered for it"
     modes = [
         call(network, "--metrics=fd20_thumbs", f"--img_data={one}", f"--mode={mode}") for mode in ("front", "back")
     ]
@@ -138,6 +156,28 @@ def test_sets_that_cannot_be_compared_with_are_refused(run_folder: Path, tmp_pat
     lost = tmp_path / "networks.safetensors"
     lost.write_bytes((run_folder / "networks-0000002000.safetensors").read_bytes())
     assert "--img_data=IMG.zip" in call(f"--network={lost}", "--metrics=fd20_thumbs").output
+
+
+def test_masks_that_are_gone_are_not_missed(run_folder: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for name in ("networks-0000002000.safetensors", "img.zip"):
+        (moved / name).write_bytes((run_folder / name).read_bytes())
+    config = json.loads((run_folder / "config.json").read_text())
+    config["data"] |= {"img_data": str(moved / "img.zip"), "seg_data": str(moved / "gone.zip")}
+    (moved / "config.json").write_text(json.dumps(config))
+    result = call(f"--network={moved}", "--metrics=fd8_thumbs")
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("config", ['{"model_type": "diffusion"}', "[]", "{", '{"data": 1}'])
+def test_a_config_of_another_program_is_none_of_a_run(run_folder: Path, tmp_path: Path, config: str) -> None:
+    (tmp_path / "config.json").write_text(config)
+    networks = tmp_path / "networks.safetensors"
+    networks.write_bytes((run_folder / "networks-0000002000.safetensors").read_bytes())
+    result = call(f"--network={networks}", "--metrics=raw2")
+    assert "--img_data=IMG.zip" in result.output
+    assert "Traceback" not in result.output
 
 
 def test_a_data_set_that_changed_meets_no_stale_features(run_folder: Path, tmp_path: Path, cache: Path) -> None:
