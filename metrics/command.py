@@ -163,7 +163,12 @@ def _data_of_run(path: Path) -> DataConfig | None:
 
 
 def _check_writable(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     probe = folder / ".writable"
-    probe.touch()
-    probe.unlink(missing_ok=True)  # Another rank may have been faster.
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink(missing_ok=True)  # Another rank may have been faster.
+    except OSError as error:
+        raise ValueError(
+            f"{folder}: records cannot be written there ({error.strerror}); name a folder with --outdir"
+        ) from None

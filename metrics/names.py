@@ -152,6 +152,6 @@ def needs_file(wanted: Wanted) -> bool:
 def _what_there_is() -> str:
     return (
         "There are fdN_DETECTOR and kdN_DETECTOR, as in fd1k_thumbs, the distances of the features of N (thousand) "
-        "pictures to those of the data set; fidN, kidN, prN, isN, each also with _full; "
+        "pictures to those of the data set; fidN, kidN, prN, each also with _full; isN; "
         f"{', '.join(name for name, kind in KINDS.items() if kind.count is not None)}. docs/metrics.md explains them"
     )

@@ -129,6 +129,7 @@ def test_the_flags_of_panohead_are_understood(run_folder: Path, tmp_path: Path) 
         (["--metrics=fd20_thumbs", "--detector=x"], "NAME=FILE"),
         (["--metrics=fd20_thumbs", "--img_data=absent.zip"], "no such folder or zip"),
         (["--metrics=fd20_thumbs", "--network=absent"], "no such file"),
+        (["--metrics=fd20_thumbs", f"--outdir={__file__}"], "name a folder with --outdir"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(run_folder: Path, flags: list[str], says: str) -> None:
