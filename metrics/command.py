@@ -94,7 +94,7 @@ def run(request: Request, device: torch.device) -> list[Record]:
 
 def open_set(request: Request, path: Path) -> ImageDataset:
     """The images that the mode compares with; without --img_data those that the networks were trained on."""
-    img_data, mirror = request.img_data, request.mirror
+    img_data, mirror, damaged = request.img_data, request.mirror, "error"
     if img_data is None:
         trained = _data_of_run(path)
         if trained is None:
@@ -104,10 +104,16 @@ def open_set(request: Request, path: Path) -> ImageDataset:
         log.info(f"Data set: {trained.img_data}, as in training")
         img_data = trained.img_data  # Not its masks: no metric needs them, and they may be gone.
         mirror = trained.mirror if mirror is None else mirror
+        damaged = trained.damaged
     low, high = YAW_DEG[request.mode]
     selection = SelectionConfig(min_yaw_deg=low, max_yaw_deg=high)
     config = DataConfig(
-        img_data=img_data, seg_data=request.seg_data, mirror=bool(mirror), require_masks=False, selection=selection
+        img_data=img_data,
+        seg_data=request.seg_data,
+        mirror=bool(mirror),
+        require_masks=False,
+        selection=selection,
+        damaged=damaged,
     )
     return open_dataset(config, seed=request.seed)
 
@@ -155,7 +161,7 @@ def _run_config(path: Path) -> dict[str, Any]:
 def _data_of_run(path: Path) -> DataConfig | None:
     if _folder_of_run(path) is not None:
         data = _run_config(path)["data"]
-        return DataConfig(img_data=data.get("img_data"), mirror=data.get("mirror", False))
+        return DataConfig(**{key: data[key] for key in ("img_data", "mirror", "damaged") if key in data})
     if path.suffix == ".safetensors":
         source = checkpoint.read_header(path).get("provenance", {}).get("data", {}).get("source")
         return None if source is None else DataConfig(img_data=source)

@@ -59,6 +59,8 @@ def newest(path: Path) -> dict[str, Record]:
     for file in files:
         for row in read(file):
             found[f"{row['metric']} ({lookup(row, 'render.mode') or 'in training'})"] = row
+    if not found:
+        raise ValueError(f"{path}: has no records; calc_metrics.py appends them")
     return found
 
 

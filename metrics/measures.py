@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from metrics.bench import Bench
+from metrics.bench import Bench, FeatureSet
+from metrics.detectors.base import Detector
 from metrics.distances.classes import inception_score
 from metrics.distances.frechet import distance_and_error, distance_of_moments
 from metrics.distances.kernel import kernel_distance
@@ -46,14 +47,14 @@ def measure(bench: Bench, wanted: Wanted) -> Result:
 
 def _frechet(bench: Bench, wanted: Wanted) -> Result:
     detector = bench.shop.features(wanted.detector)
-    generated, real = bench.generated(detector, wanted.count), bench.real(detector, wanted)
+    generated, real = _both(bench, detector, wanted)
     value, error = distance_and_error(moments_of(real.features, real.weights), generated)
     return Result(value, error, {}, _counts(generated, real.features), detector.facts)
 
 
 def _kernel(bench: Bench, wanted: Wanted) -> Result:
     detector = bench.shop.features(wanted.detector)
-    generated, real = bench.generated(detector, wanted.count), bench.real(detector, wanted)
+    generated, real = _both(bench, detector, wanted)
     value, spread = kernel_distance(generated, real.features, seed=bench.seed, weights_b=real.weights)
     return Result(value, spread, {}, _counts(generated, real.features), detector.facts)
 
@@ -63,7 +64,7 @@ def _by_yaw(distance: Callable[..., float]) -> Callable[[Bench, Wanted], Result]
 
     def measured(bench: Bench, wanted: Wanted) -> Result:
         detector = bench.shop.features(wanted.detector)
-        generated, real = bench.generated(detector, wanted.count), bench.real(detector, wanted)
+        generated, real = _both(bench, detector, wanted)
         bins = yaw_bin(bench.pictures.azimuth_deg(wanted.count)), yaw_bin(real.azimuth_deg)
         found: dict[str, float] = {}
         counts = _counts(generated, real.features)
@@ -93,7 +94,7 @@ def _kernel_of(generated: Tensor, real: Tensor, weights: Tensor, seed: int) -> f
 
 def _precision(bench: Bench, wanted: Wanted) -> Result:
     detector = bench.shop.features(wanted.detector)
-    generated, real = bench.generated(detector, wanted.count), bench.real(detector, wanted)
+    generated, real = _both(bench, detector, wanted)
     place = bench.device
     precision, recall = precision_and_recall(real.features.to(place), generated.to(place), weights=real.weights)
     spread = math.sqrt(precision * (1 - precision) / len(generated))
@@ -135,7 +136,7 @@ def _identity(bench: Bench, wanted: Wanted) -> Result:
 def _yaw(bench: Bench, wanted: Wanted) -> Result:
     """How far the side that pictures show is from the one that was asked for; of reals too, for the detector errs."""
     detector = bench.shop.features(wanted.detector)
-    generated, real = bench.generated(detector, wanted.count), bench.real(detector, wanted)
+    generated, real = _both(bench, detector, wanted)
     errors = _angle_deg(generated, bench.pictures.azimuth_deg(wanted.count))
     of_reals = _angle_deg(real.features, real.azimuth_deg)
     parts = {"median": errors.median().item(), "real": of_reals.mean().item(), "real median": of_reals.median().item()}
@@ -205,6 +206,12 @@ def _of_heads(azimuth_deg: Tensor, psi: float = 1.0) -> dict[str, Any]:
 def _around(bench: Bench, wanted: Wanted) -> dict[str, Any]:
     """Views from where the mode looks."""
     return _of_heads(bench.heads.azimuth_deg(torch.arange(wanted.count)))
+
+
+def _both(bench: Bench, detector: Detector, wanted: Wanted) -> tuple[Float[Tensor, "n features"], FeatureSet]:
+    """Real images first: what is wrong with them shows in minutes, and pictures may take hours to generate."""
+    real = bench.real(detector, wanted)
+    return bench.generated(detector, wanted.count), real
 
 
 def _counts(generated: Tensor, real: Tensor) -> dict[str, int]:

@@ -112,12 +112,17 @@ def append(folder: Path, row: Record) -> Path:
 
 def read(path: Path) -> Iterator[Record]:
     """All records of a file; a line that is none is told of."""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: is no text, so it has no records") from None
+    for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line)
         except ValueError:
             raise ValueError(f"{path}, line {number}: is not JSON; remove the line") from None
-        if not isinstance(row, dict) or "metric" not in row or "value" not in row:
+        is_whole = isinstance(row, dict) and isinstance(row.get("metric"), str) and "value" in row
+        if not is_whole or not isinstance(row["value"], int | float | None):
             raise ValueError(f"{path}, line {number}: is no record of a metric")
         yield row
 

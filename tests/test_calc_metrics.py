@@ -21,6 +21,7 @@ from configs import resolve
 from dnnlib.config import to_json
 from dnnlib.config_paths import replace
 from metrics import command
+from metrics.pictures import GeneratedPictures
 from training.builder import build_generator
 from training.data.making.building import build
 from training.data.synthetic.items import MakeHead
@@ -169,6 +170,37 @@ def test_masks_that_are_gone_are_not_missed(run_folder: Path, tmp_path: Path) ->
     (moved / "config.json").write_text(json.dumps(config))
     result = call(f"--network={moved}", "--metrics=fd8_thumbs")
     assert result.exit_code == 0, result.output
+
+
+def in_a_folder(run_folder: Path, folder: Path) -> Path:
+    """The images of the run, unpacked, and a run that was trained on them and skips what is damaged."""
+    images = folder / "images"
+    with zipfile.ZipFile(run_folder / "img.zip") as archive:
+        archive.extractall(images)
+    config = json.loads((run_folder / "config.json").read_text())
+    config["data"] |= {"img_data": str(images), "damaged": "skip"}
+    (folder / "config.json").write_text(json.dumps(config))
+    networks = folder / "networks-0000002000.safetensors"
+    networks.write_bytes((run_folder / networks.name).read_bytes())
+    return images
+
+
+def test_images_that_the_training_skipped_are_skipped(run_folder: Path, tmp_path: Path) -> None:
+    labels = in_a_folder(run_folder, tmp_path) / "dataset.json"
+    known = json.loads(labels.read_text())
+    labels.write_text(json.dumps(known | {"labels": known["labels"][:20]}))
+    result = call(f"--network={tmp_path}", "--metrics=fd8_thumbs", "--mirror=False")
+    assert result.exit_code == 0, result.output
+    assert records(tmp_path / "metrics")["metric-fd8_thumbs"]["counts"]["real"] == 20
+
+
+def test_a_broken_image_is_found_before_anything_is_rendered(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = in_a_folder(run_folder, tmp_path)
+    sorted(images.rglob("*.png"))[7].write_bytes(b"no picture")
+    monkeypatch.setattr(GeneratedPictures, "renderings", lambda *_: pytest.fail("was rendered"))
+    assert "is not a PNG" in call(f"--network={tmp_path}", "--metrics=fd8_thumbs").output
 
 
 @pytest.mark.parametrize("config", ['{"model_type": "diffusion"}', "[]", "{", '{"data": 1}'])

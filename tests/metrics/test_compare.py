@@ -102,6 +102,23 @@ def test_records_are_appended_and_the_newest_counts(tmp_path: Path) -> None:
         newest(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "has no records"),
+        (b"x\xff", "is no text"),
+        (b'{"metric": "depth", "value": "1"}', "line 1: is no record"),
+        (b'{"metric": 3, "value": 1}', "line 1: is no record"),
+        (b"[1]", "line 1: is no record"),
+    ],
+)
+def test_what_is_no_record_is_told_with_its_file(tmp_path: Path, content: bytes, says: str) -> None:
+    path = tmp_path / "metric-depth.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"metric-depth.jsonl.*{says}"):
+        newest(path)
+
+
 def test_the_command_shows_a_table_or_says_why_not(tmp_path: Path) -> None:
     for name, value in (("a", 12.0), ("b", 10.0)):
         append(tmp_path / name, changed(network__digest=name, value=value))
