@@ -17,11 +17,12 @@ from typing import Any, Literal, final
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64, Int64, UInt8
+from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 from torch import Tensor
 
 from training.cameras import camera_from_label, view_angles
 from training.data.dataset import ImageDataset
+from training.data.problems import DataError
 from training.generator import Generator
 from training.prior import Draw, Prior
 from training.types import Rendering
@@ -64,8 +65,21 @@ class RealPictures:
         labels = self._dataset.labels
         return None if labels is None else azimuth_of(labels[torch.from_numpy(self._items)])
 
-    def pictures(self, indices: Int64[Tensor, " n"]) -> UInt8[Tensor, "n 3 height width"]:
-        return torch.stack([self._dataset[int(self._items[int(index)])].image for index in indices])
+    def pictures(self, indices: Int64[Tensor, " n"]) -> tuple[UInt8[Tensor, "n 3 height width"], Bool[Tensor, " n"]]:
+        """The second says which are whole: a damaged one is black, if the set says to skip such."""
+        images = [self._image(int(self._items[int(index)])) for index in indices]
+        side = self._dataset.resolution
+        black = torch.zeros(3, side, side, dtype=torch.uint8)
+        is_whole = torch.tensor([image is not None for image in images])
+        return torch.stack([black if image is None else image for image in images]), is_whole
+
+    def _image(self, item: int) -> UInt8[Tensor, "3 height width"] | None:
+        try:
+            return self._dataset[item].image
+        except DataError:
+            if self._dataset.skips_damaged:
+                return None
+            raise
 
 
 @final

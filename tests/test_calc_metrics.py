@@ -186,12 +186,24 @@ def in_a_folder(run_folder: Path, folder: Path) -> Path:
 
 
 def test_images_that_the_training_skipped_are_skipped(run_folder: Path, tmp_path: Path) -> None:
-    labels = in_a_folder(run_folder, tmp_path) / "dataset.json"
+    images = in_a_folder(run_folder, tmp_path)
+    labels = images / "dataset.json"
     known = json.loads(labels.read_text())
     labels.write_text(json.dumps(known | {"labels": known["labels"][:20]}))
-    result = call(f"--network={tmp_path}", "--metrics=fd8_thumbs", "--mirror=False")
-    assert result.exit_code == 0, result.output
-    assert records(tmp_path / "metrics")["metric-fd8_thumbs"]["counts"]["real"] == 20
+
+    def num_reals() -> int:
+        result = call(f"--network={tmp_path}", "--metrics=fd8_thumbs,fdbins64_thumbs", "--mirror=False")
+        assert result.exit_code == 0, result.output
+        return records(tmp_path / "metrics")["metric-fd8_thumbs"]["counts"]["real"]
+
+    assert num_reals() == 20, "four have no label"
+    picture = sorted(images.rglob("*.png"))[7]
+    whole = picture.read_bytes()
+    picture.write_bytes(b"no picture")
+    assert num_reals() == 19
+    assert num_reals() == 19
+    picture.write_bytes(whole)
+    assert num_reals() == 20
 
 
 def test_a_broken_image_is_found_before_anything_is_rendered(
@@ -199,6 +211,8 @@ def test_a_broken_image_is_found_before_anything_is_rendered(
 ) -> None:
     images = in_a_folder(run_folder, tmp_path)
     sorted(images.rglob("*.png"))[7].write_bytes(b"no picture")
+    config = (tmp_path / "config.json").read_text()
+    (tmp_path / "config.json").write_text(config.replace('"skip"', '"error"'))
     monkeypatch.setattr(GeneratedPictures, "renderings", lambda *_: pytest.fail("was rendered"))
     assert "is not a PNG" in call(f"--network={tmp_path}", "--metrics=fd8_thumbs").output
 
