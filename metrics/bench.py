@@ -72,8 +72,7 @@ class Reals:
             def look(indices: Tensor, _: Sequence[str]) -> dict[str, Tensor]:
                 pictures, is_whole = real.pictures(indices)
                 features = detector.features(pictures.to(device))
-                features[~is_whole] = torch.nan
-                return {key[0]: features}
+                return {key[0]: torch.where(is_whole[:, None].to(features.device), features, torch.nan)}
 
             description = f"{detector.name} of real images"
             rows = collect({key[0]: len(real)}, look, store, batch=batch, description=description)[key[0]]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command: its flags, its mistakes, its records; the same numbers twice, on two ranks, and after a kill."""
 
+import copy
 import io
 import json
 import os
@@ -26,6 +27,8 @@ from training.builder import build_generator
 from training.data.making.building import build
 from training.data.synthetic.items import MakeHead
 from training.data.synthetic.settings import SyntheticSettings
+from training.pretrained import load_generator
+from training.pretrained.delta import save_delta
 from training.pretrained.network_file import save_networks
 
 ROOT = Path(__file__).parents[1]
@@ -215,6 +218,25 @@ def test_a_broken_image_is_found_before_anything_is_rendered(
     (tmp_path / "config.json").write_text(config.replace('"skip"', '"error"'))
     monkeypatch.setattr(GeneratedPictures, "renderings", lambda *_: pytest.fail("was rendered"))
     assert "is not a PNG" in call(f"--network={tmp_path}", "--metrics=fd8_thumbs").output
+
+
+def test_an_inverted_portrait_is_measured_with_what_was_changed_for_it(run_folder: Path, tmp_path: Path) -> None:
+    base = load_generator(run_folder, device="cpu")
+    tuned = copy.deepcopy(base)
+    with torch.no_grad():
+        for parameter in tuned.parameters():
+            parameter.mul_(1.5)
+    save_delta(tmp_path / "delta.safetensors", base, tuned, "base", {})
+    network = f"--network={run_folder}"
+    for out, flags in (("plain", []), ("tuned", [f"--delta={tmp_path / 'delta.safetensors'}"])):
+        result = call(network, "--metrics=fd8_thumbs", f"--outdir={tmp_path / out}", *flags)
+        assert result.exit_code == 0, result.output
+    plain, changed = (records(tmp_path / out)["metric-fd8_thumbs"] for out in ("plain", "tuned"))
+    assert (plain["network"]["delta"], changed["network"]["delta"]) == (None, "delta.safetensors")
+    assert plain["network"]["digest"] != changed["network"]["digest"]
+    assert plain["value"] != changed["value"]
+    wrong = call(network, "--metrics=fd8_thumbs", f"--delta={run_folder / 'networks-0000002000.safetensors'}")
+    assert "holds no changes" in wrong.output
 
 
 @pytest.mark.parametrize("config", ['{"model_type": "diffusion"}', "[]", "{", '{"data": 1}'])

@@ -44,7 +44,7 @@ def test_two_networks_measured_alike_are_compared() -> None:
     better = compare(RECORD, changed(network__digest="b", value=10.0, spread=0.4))
     assert (better.better, better.difference) == ("B", -2.0)
     assert better.deviations == pytest.approx(4.0)
-    assert better.notes == ()
+    assert better.notes == ("a.safetensors and a.safetensors",)
     assert compare(RECORD, changed(network__digest="b", value=11.9)).better == "neither"
     likeness = [changed(metric="id", value=value, spread=0.1) for value in (0.5, 0.9)]
     assert compare(*likeness).better == "B"
@@ -81,6 +81,12 @@ def test_what_may_differ_is_noted() -> None:
     assert notes[0] == "both are of the same network"
     assert any("seeds 0 and 1" in note for note in notes)
     assert any("device cpu and cuda" in note for note in notes)
+
+
+def test_the_networks_that_are_compared_are_named() -> None:
+    a = changed(network__source="a.safetensors", network__delta=None)
+    b = changed(network__source="b.safetensors", network__delta="delta.safetensors", network__digest="b")
+    assert compare(a, b).notes[0] == "a.safetensors and b.safetensors with delta.safetensors"
 
 
 def test_every_path_that_must_agree_is_in_a_record() -> None:
