@@ -35,6 +35,7 @@ class _Shared:
 
     console: Console = _Console(stderr=True, highlight=False)
     rank: int | None = None
+    level: int = logging.INFO
 
 
 def get_logger(name: str) -> logging.Logger:
@@ -49,7 +50,7 @@ def setup_logging(log_file: str | Path | None = None, rank: int = 0, level: int 
     for handler in tuple(logger.handlers):
         logger.removeHandler(handler)
         handler.close()
-    _Shared.rank = rank
+    _Shared.rank, _Shared.level = rank, logger.level
     logger.propagate = False  # A root logger that somebody set up would print every line a second time.
     logger.addHandler(_ConsoleHandler())
     if log_file is not None:
@@ -71,6 +72,11 @@ def current_rank() -> int:
         return _Shared.rank
     from_environment = os.environ.get("RANK", "0")
     return int(from_environment) if from_environment.isdecimal() else 0
+
+
+def shows_progress() -> bool:
+    """Whether this process is the one that says how far it is; not if `setup_logging` was asked for warnings alone."""
+    return current_rank() == 0 and _Shared.level <= logging.INFO
 
 
 class _Formatter(logging.Formatter):

@@ -2,7 +2,7 @@
 """How far long work has come, how fast it goes, and when it will be done.
 
 On a terminal this is a moving bar; elsewhere it is a plain line every few seconds, and none at all for work that takes
-less than a second. Only rank 0 shows anything.
+less than a second. Only rank 0 shows anything, and it does not where warnings alone are wanted.
 
     for image in progress(images, "images", unit="img"): ...
     with progress(num_bytes, "download", unit="B") as bar: bar.advance(len(chunk))
@@ -19,7 +19,7 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
-from dnnlib.console import current_rank, shared_console
+from dnnlib.console import shared_console, shows_progress
 from dnnlib.text import format_bytes, format_count, format_duration
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class Progress(Generic[T]):
     def __enter__(self) -> "Progress[T]":
         self._done = self._done_before
         self._start_s = time.monotonic()
-        if current_rank() == 0:
+        if shows_progress():
             self._display = (_Bar if shared_console().is_interactive else _Lines)(self._description, self._total)
             self._next_s = self._display.first_s
         return self

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float32, Float64
 from torch import Tensor
 
+from dnnlib.console import get_logger
 from metrics.collect import collect
 from metrics.detectors.base import Detector
 from metrics.detectors.shop import DetectorShop
@@ -21,8 +22,11 @@ from metrics.geometry.heads import Heads
 from metrics.names import KINDS, Wanted
 from metrics.pictures import GeneratedPictures, Mode, RealPictures
 from metrics.store import Store, key_of, store_of
+from torch_utils import distributed
 from training.data.dataset import ImageDataset
 from training.generator import Generator
+
+log = get_logger(__name__)
 
 MIN_REALS = 10_000  # So many are compared with, where there are as many, however few pictures are generated.
 MAX_REALS = {"kd": 1_000_000, "kdbins": 1_000_000, "pr": 200_000}
@@ -63,15 +67,28 @@ class Reals:
         if key not in self._known:
             real = RealPictures(self.dataset, limit)
             facts = {} if self._keep is None else {"real": self._keep.data_digest, "limit": limit, "version": _VERSION}
-            rows = collect(
-                {key[0]: len(real)},
-                lambda indices, names: {key[0]: detector.features(real.pictures(indices).to(device))},
-                store_of(None if self._keep is None else self._keep.root / "reals", facts),
-                batch=batch,
-                description=f"{detector.name} of real images",
-            )
-            self._known[key] = FeatureSet(rows[key[0]], real.weights, real.azimuth_deg)
+            store = store_of(None if self._keep is None else self._keep.root / "reals", facts)
+
+            def look(indices: Tensor, _: Sequence[str]) -> dict[str, Tensor]:
+                pictures, is_whole = real.pictures(indices)
+                features = detector.features(pictures.to(device))
+                return {key[0]: torch.where(is_whole[:, None].to(features.device), features, torch.nan)}
+
+            description = f"{detector.name} of real images"
+            rows = collect({key[0]: len(real)}, look, store, batch=batch, description=description)[key[0]]
+            self._known[key] = self._whole(FeatureSet(rows, real.weights, real.azimuth_deg), store)
         return self._known[key]
+
+    def _whole(self, found: FeatureSet, store: Store) -> FeatureSet:
+        """Without what the set says to skip."""
+        is_whole = found.features.isfinite().all(dim=1)
+        if not self.dataset.skips_damaged or is_whole.all():
+            return found
+        log.warning(f"{self.dataset.index.img_data}: {int((~is_whole).sum())} damaged images are left out")
+        if distributed.is_main():
+            store.drop()  # They may be mended, and archives have the same checksums then.
+        azimuth_deg = None if found.azimuth_deg is None else found.azimuth_deg[is_whole]
+        return FeatureSet(found.features[is_whole], found.weights[is_whole], azimuth_deg)
 
 
 @final

@@ -9,7 +9,7 @@ import json
 import re
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -33,7 +33,6 @@ from training.pretrained import load_generator, sources
 
 log = get_logger(__name__)
 
-MIN_IMAGES = 2
 _NIMG = re.compile(r"networks-(\d{10})\.safetensors")
 
 
@@ -95,7 +94,7 @@ def run(request: Request, device: torch.device) -> list[Record]:
 
 def open_set(request: Request, path: Path) -> ImageDataset:
     """The images that the mode compares with; without --img_data those that the networks were trained on."""
-    img_data, seg_data, mirror = request.img_data, request.seg_data, request.mirror
+    img_data, mirror, damaged = request.img_data, request.mirror, "error"
     if img_data is None:
         trained = _data_of_run(path)
         if trained is None:
@@ -103,12 +102,18 @@ def open_set(request: Request, path: Path) -> ImageDataset:
                 f"{request.network}: does not say what it was trained on; name the data set with --img_data=IMG.zip"
             )
         log.info(f"Data set: {trained.img_data}, as in training")
-        img_data, seg_data = trained.img_data, seg_data or trained.seg_data
+        img_data = trained.img_data  # Not its masks: no metric needs them, and they may be gone.
         mirror = trained.mirror if mirror is None else mirror
+        damaged = trained.damaged
     low, high = YAW_DEG[request.mode]
     selection = SelectionConfig(min_yaw_deg=low, max_yaw_deg=high)
     config = DataConfig(
-        img_data=img_data, seg_data=seg_data, mirror=bool(mirror), require_masks=False, selection=selection
+        img_data=img_data,
+        seg_data=request.seg_data,
+        mirror=bool(mirror),
+        require_masks=False,
+        selection=selection,
+        damaged=damaged,
     )
     return open_dataset(config, seed=request.seed)
 
@@ -120,30 +125,43 @@ def nimg_of(path: Path) -> int | None:
 
 
 def _check_sizes(generator: Generator, dataset: ImageDataset, request: Request) -> None:
-    needs_reals = [wanted.name for wanted in request.wanted if KINDS[wanted.kind].compares]
+    count = int((dataset.weights > 0).sum())
+    needs_reals = [wanted for wanted in request.wanted if KINDS[wanted.kind].compares]
     if dataset.labels is None:
         raise ValueError(f"{dataset.index.img_data}: has no cameras, and pictures are rendered under those of the set.")
-    if needs_reals and (count := int((dataset.weights > 0).sum())) < MIN_IMAGES:
-        raise ValueError(f"{needs_reals[0]}: {dataset.index.img_data} has {count} images to compare with; add some.")
+    for wanted in needs_reals:
+        if count < (least := KINDS[wanted.kind].least):
+            raise ValueError(
+                f"{wanted.name}: {dataset.index.img_data} has {count} images to compare with, and {least} are needed; "
+                "add some."
+            )
     if needs_reals and dataset.resolution != generator.img_resolution:
         size = generator.img_resolution
         raise ValueError(
-            f"{needs_reals[0]}: the generator makes pictures of {size} x {size}, and those of {dataset.index.img_data} "
-            f"have {dataset.resolution} x {dataset.resolution}: a distance would measure that. Pack the set again with "
-            f"`dataset_tool.py pack --resolution {size}x{size}`"
+            f"{needs_reals[0].name}: the generator makes pictures of {size} x {size}, and those of "
+            f"{dataset.index.img_data} have {dataset.resolution} x {dataset.resolution}: a distance would measure "
+            f"that. Pack the set again with `dataset_tool.py pack --resolution {size}x{size}`"
         )
 
 
 def _folder_of_run(path: Path) -> Path | None:
     """Where records go if nobody says: beside the run's own, apart from the files that its training cuts."""
-    return path.parent / "metrics" if (path.parent / "config.json").exists() else None
+    return path.parent / "metrics" if "data" in _run_config(path) else None
+
+
+def _run_config(path: Path) -> dict[str, Any]:
+    """What the run's config.json says; nothing where there is none, or where it is another program's."""
+    try:
+        config = json.loads((path.parent / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return config if isinstance(config, dict) and isinstance(config.get("data"), dict) else {}
 
 
 def _data_of_run(path: Path) -> DataConfig | None:
-    config = path.parent / "config.json"
-    if config.exists():
-        data = json.loads(config.read_text(encoding="utf-8"))["data"]
-        return DataConfig(**{key: data.get(key) for key in ("img_data", "seg_data")}, mirror=data.get("mirror", False))
+    if _folder_of_run(path) is not None:
+        data = _run_config(path)["data"]
+        return DataConfig(**{key: data[key] for key in ("img_data", "mirror", "damaged") if key in data})
     if path.suffix == ".safetensors":
         source = checkpoint.read_header(path).get("provenance", {}).get("data", {}).get("source")
         return None if source is None else DataConfig(img_data=source)
@@ -151,7 +169,12 @@ def _data_of_run(path: Path) -> DataConfig | None:
 
 
 def _check_writable(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     probe = folder / ".writable"
-    probe.touch()
-    probe.unlink(missing_ok=True)  # Another rank may have been faster.
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink(missing_ok=True)  # Another rank may have been faster.
+    except OSError as error:
+        raise ValueError(
+            f"{folder}: records cannot be written there ({error.strerror}); name a folder with --outdir"
+        ) from None

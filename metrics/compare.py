@@ -59,6 +59,8 @@ def newest(path: Path) -> dict[str, Record]:
     for file in files:
         for row in read(file):
             found[f"{row['metric']} ({lookup(row, 'render.mode') or 'in training'})"] = row
+    if not found:
+        raise ValueError(f"{path}: has no records; calc_metrics.py appends them")
     return found
 
 
@@ -79,12 +81,19 @@ def _notes(a: Record, b: Record) -> list[str]:
     notes = []
     if lookup(a, "network.digest") == lookup(b, "network.digest"):
         notes.append("both are of the same network")
+    else:
+        notes.append(f"{_network(a)} and {_network(b)}")
     if a.get("seed") != b.get("seed"):
         notes.append(f"seeds {a.get('seed')} and {b.get('seed')}: other latents and cameras")
     for path in ("machine.device", "machine.torch", "code.commit"):
         if lookup(a, path) != lookup(b, path):
             notes.append(f"{path.partition('.')[2]} {_short(lookup(a, path))} and {_short(lookup(b, path))}")
     return notes
+
+
+def _network(row: Record) -> str:
+    delta = lookup(row, "network.delta")
+    return f"{lookup(row, 'network.source')}{f' with {delta}' if delta else ''}"
 
 
 def _short(value: object) -> str:

@@ -10,14 +10,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from metrics.bench import Bench
+from metrics.bench import Bench, FeatureSet
+from metrics.detectors.base import Detector
 from metrics.distances.classes import inception_score
 from metrics.distances.frechet import distance_and_error, distance_of_moments
 from metrics.distances.kernel import kernel_distance
 from metrics.distances.moments import moments_of
 from metrics.distances.neighbours import precision_and_recall
+from metrics.geometry.heads import MASK_PSI
 from metrics.names import Wanted
-from metrics.pictures import NUM_BINS, bin_name, yaw_bin
+from metrics.pictures import NUM_BINS, bin_name, poses, yaw_bin
 
 _MIN_IN_BIN = 4
 _TRIMMED = (0.01, 0.99)
@@ -35,6 +37,7 @@ class Result:
     parts: Mapping[str, float]
     counts: Mapping[str, int]
     detector: Mapping[str, Any] | None = None
+    render: Mapping[str, Any] | None = None  # How pictures were rendered that are not those of the mode.
 
 
 def measure(bench: Bench, wanted: Wanted) -> Result:
@@ -44,14 +47,14 @@ def measure(bench: Bench, wanted: Wanted) -> Result:
 
 def _frechet(bench: Bench, wanted: Wanted) -> Result:
     detector = bench.shop.features(wanted.detector)
-    generated, real = bench.generated(detector, wanted.count), bench.real(detector, wanted)
+    generated, real = _both(bench, detector, wanted)
     value, error = distance_and_error(moments_of(real.features, real.weights), generated)
     return Result(value, error, {}, _counts(generated, real.features), detector.facts)
 
 
 def _kernel(bench: Bench, wanted: Wanted) -> Result:
     detector = bench.shop.features(wanted.detector)
-    generated, real = bench.generated(detector, wanted.count), bench.real(detector, wanted)
+    generated, real = _both(bench, detector, wanted)
     value, spread = kernel_distance(generated, real.features, seed=bench.seed, weights_b=real.weights)
     return Result(value, spread, {}, _counts(generated, real.features), detector.facts)
 
@@ -61,7 +64,7 @@ def _by_yaw(distance: Callable[..., float]) -> Callable[[Bench, Wanted], Result]
 
     def measured(bench: Bench, wanted: Wanted) -> Result:
         detector = bench.shop.features(wanted.detector)
-        generated, real = bench.generated(detector, wanted.count), bench.real(detector, wanted)
+        generated, real = _both(bench, detector, wanted)
         bins = yaw_bin(bench.pictures.azimuth_deg(wanted.count)), yaw_bin(real.azimuth_deg)
         found: dict[str, float] = {}
         counts = _counts(generated, real.features)
@@ -91,7 +94,7 @@ def _kernel_of(generated: Tensor, real: Tensor, weights: Tensor, seed: int) -> f
 
 def _precision(bench: Bench, wanted: Wanted) -> Result:
     detector = bench.shop.features(wanted.detector)
-    generated, real = bench.generated(detector, wanted.count), bench.real(detector, wanted)
+    generated, real = _both(bench, detector, wanted)
     place = bench.device
     precision, recall = precision_and_recall(real.features.to(place), generated.to(place), weights=real.weights)
     spread = math.sqrt(precision * (1 - precision) / len(generated))
@@ -110,7 +113,8 @@ def _path_length(bench: Bench, wanted: Wanted) -> Result:
     rows = bench.rows(wanted, lambda i: bench.heads.path_lengths(i, detector), detector.facts)[:, 0].double()
     low, high = rows.quantile(torch.tensor(_TRIMMED, dtype=torch.float64))
     kept = rows[(rows >= low) & (rows <= high)]
-    return Result(kept.mean().item(), _error(kept), {}, {"generated": wanted.count}, detector.facts)
+    counts, render = {"generated": wanted.count}, _around(bench, wanted)
+    return Result(kept.mean().item(), _error(kept), {}, counts, detector.facts, render)
 
 
 def _identity(bench: Bench, wanted: Wanted) -> Result:
@@ -124,13 +128,15 @@ def _identity(bench: Bench, wanted: Wanted) -> Result:
     parts = {"detected": pairs.isfinite().all(dim=2).double().mean().item()}
     if len(strangers):
         parts["strangers"] = strangers.mean().item()
-    return Result(known.mean().item(), _error(known), parts, {"pairs": len(known)}, detector.facts)
+    views = bench.heads.face_angles_deg(torch.arange(wanted.count))
+    render = _of_heads(torch.cat([azimuth_deg for azimuth_deg, _ in views]))
+    return Result(known.mean().item(), _error(known), parts, {"pairs": len(known)}, detector.facts, render)
 
 
 def _yaw(bench: Bench, wanted: Wanted) -> Result:
     """How far the side that pictures show is from the one that was asked for; of reals too, for the detector errs."""
     detector = bench.shop.features(wanted.detector)
-    generated, real = bench.generated(detector, wanted.count), bench.real(detector, wanted)
+    generated, real = _both(bench, detector, wanted)
     errors = _angle_deg(generated, bench.pictures.azimuth_deg(wanted.count))
     of_reals = _angle_deg(real.features, real.azimuth_deg)
     parts = {"median": errors.median().item(), "real": of_reals.mean().item(), "real median": of_reals.median().item()}
@@ -146,7 +152,8 @@ def _masks(bench: Bench, wanted: Wanted) -> Result:
     detector = bench.shop.heads(wanted.detector)
     rows = bench.rows(wanted, lambda i: bench.heads.masks(i, detector), detector.facts).double()
     parts = {"mask": rows[:, 0].mean().item(), "background": rows[:, 1].mean().item()}
-    return Result(parts["mask"], _error(rows[:, 0]), parts, {"heads": len(rows)}, detector.facts)
+    render = _of_heads(torch.zeros(1), MASK_PSI)
+    return Result(parts["mask"], _error(rows[:, 0]), parts, {"heads": len(rows)}, detector.facts, render)
 
 
 def _depth(bench: Bench, wanted: Wanted) -> Result:
@@ -158,13 +165,14 @@ def _depth(bench: Bench, wanted: Wanted) -> Result:
     share = final.sum() / unmoved.sum()
     left = (final - share * unmoved) / unmoved.mean()  # To first order, by how much each head moves the share.
     counts = {"heads": len(known), "without": len(rows) - len(known)}
-    return Result(share.item(), _error(left), parts, counts)
+    return Result(share.item(), _error(left), parts, counts, render=_around(bench, wanted))
 
 
 def _raw(bench: Bench, wanted: Wanted) -> Result:
     rows = bench.rows(wanted, bench.heads.raw).double()
     parts = {"psnr_db": -10 * math.log10(max(rows[:, 1].mean().item(), 1e-12))}
-    return Result(rows[:, 0].mean().item(), _error(rows[:, 0]), parts, {"heads": len(rows)})
+    render = _around(bench, wanted)
+    return Result(rows[:, 0].mean().item(), _error(rows[:, 0]), parts, {"heads": len(rows)}, render=render)
 
 
 def _mirror(bench: Bench, wanted: Wanted) -> Result:
@@ -172,7 +180,7 @@ def _mirror(bench: Bench, wanted: Wanted) -> Result:
     known = rows[rows.isfinite()]
     parts = {"mean": known.mean().item(), "max": known.max().item() if len(known) else math.nan}
     counts = {"heads": len(known), "without": len(rows) - len(known)}
-    return Result(known.median().item(), _error(known), parts, counts)
+    return Result(known.median().item(), _error(known), parts, counts, render=_of_heads(torch.tensor([0.0, 180.0])))
 
 
 def _shift(bench: Bench, wanted: Wanted) -> Result:
@@ -188,6 +196,22 @@ def _shift(bench: Bench, wanted: Wanted) -> Result:
     sizes = rows.square().sum(dim=1)
     parts["mean"] = rows.mean(dim=0).norm().item()
     return Result(sizes.mean().sqrt().item(), None, parts, {"cameras": len(rows)})
+
+
+def _of_heads(azimuth_deg: Tensor, psi: float = 1.0) -> dict[str, Any]:
+    """Views that a metric has of its own, whatever the mode is."""
+    return {"condition": "front", "psi": psi, "has_shift": False, "poses": poses(azimuth_deg)}
+
+
+def _around(bench: Bench, wanted: Wanted) -> dict[str, Any]:
+    """Views from where the mode looks."""
+    return _of_heads(bench.heads.azimuth_deg(torch.arange(wanted.count)))
+
+
+def _both(bench: Bench, detector: Detector, wanted: Wanted) -> tuple[Float[Tensor, "n features"], FeatureSet]:
+    """Real images first: what is wrong with them shows in minutes, and pictures may take hours to generate."""
+    real = bench.real(detector, wanted)
+    return bench.generated(detector, wanted.count), real
 
 
 def _counts(generated: Tensor, real: Tensor) -> dict[str, int]:

@@ -15,6 +15,9 @@ MAX_COUNT = 10_000_000
 
 Needs = Literal["features", "embedding", "mask", "nothing"]
 
+BUILT_IN = ("thumbs", "headnet", "headnetyaw")  # Detectors that need no file.
+STAND_INS = {"face": "headnet", "segmentation": "headnet"}  # Who looks where no file is named.
+
 
 class Kind(NamedTuple):
     """A sort of metric: what it is, in words, and what its name may leave out."""
@@ -25,23 +28,39 @@ class Kind(NamedTuple):
     count: int | None = None  # What is generated where the name has no count; None: the name must have one.
     detector: str | None = None  # What looks where the name says nothing; None: the name must say.
     compares: bool = False  # With real images.
+    least: int = 2  # Pictures on each side without which there is no number.
+    built_in: tuple[str, ...] = BUILT_IN  # Detectors without a file that can tell it.
+    takes_files: bool = True
 
 
 KINDS = {
     "fid": Kind("Fréchet distance of Inception features", "features", True, None, "inception", compares=True),
-    "kid": Kind("kernel distance of Inception features", "features", True, None, "inception", compares=True),
+    "kid": Kind("kernel distance of Inception features", "features", True, None, "inception", compares=True, least=4),
     "fd": Kind("Fréchet distance of a detector's features", "features", True, compares=True),
-    "kd": Kind("kernel distance of a detector's features", "features", True, compares=True),
-    "fidbins": Kind("FID in each of 8 ranges of yaw", "features", True, None, "inception", compares=True),
-    "kidbins": Kind("KID in each of 8 ranges of yaw", "features", True, None, "inception", compares=True),
-    "fdbins": Kind("Fréchet distance in each of 8 ranges of yaw", "features", True, compares=True),
-    "kdbins": Kind("kernel distance in each of 8 ranges of yaw", "features", True, compares=True),
-    "pr": Kind("precision and recall by nearest neighbours", "features", False, None, "vgg16", compares=True),
-    "is": Kind("Inception score", "features", False, None, "classes"),
-    "ppl2_wend": Kind("path length in W, at the ends", "features", True, 50_000, "lpips"),
-    "id": Kind("likeness of two views of a face", "embedding", False, 500, "face"),
-    "maskmse": Kind("error of the mask against a segmentation", "mask", True, 64, "segmentation"),
-    "yaw": Kind("error of the yaw that HeadNet tells, in degrees", "features", True, 500, "headnetyaw", compares=True),
+    "kd": Kind("kernel distance of a detector's features", "features", True, compares=True, least=4),
+    "fidbins": Kind("FID in each of 8 ranges of yaw", "features", True, None, "inception", compares=True, least=4),
+    "kidbins": Kind("KID in each of 8 ranges of yaw", "features", True, None, "inception", compares=True, least=4),
+    "fdbins": Kind("Fréchet distance in each of 8 ranges of yaw", "features", True, compares=True, least=4),
+    "kdbins": Kind("kernel distance in each of 8 ranges of yaw", "features", True, compares=True, least=4),
+    "pr": Kind("precision and recall by nearest neighbours", "features", False, None, "vgg16", compares=True, least=4),
+    "is": Kind("Inception score", "features", False, None, "classes", least=10, built_in=()),
+    "ppl2_wend": Kind(
+        "path length in W, at the ends", "features", True, 50_000, "lpips", least=3, built_in=("thumbs", "headnet")
+    ),
+    "id": Kind("likeness of two views of a face", "embedding", False, 500, "face", built_in=("headnet",)),
+    "maskmse": Kind(
+        "error of the mask against a segmentation", "mask", True, 64, "segmentation", built_in=("headnet",)
+    ),
+    "yaw": Kind(
+        "error of the yaw that HeadNet tells, in degrees",
+        "features",
+        True,
+        500,
+        "headnetyaw",
+        compares=True,
+        built_in=("headnetyaw",),
+        takes_files=False,
+    ),
     "depth": Kind("share of a turn's difference that depth does not explain", "nothing", True, 64),
     "raw": Kind("error of the raw picture against the final one", "nothing", True, 64),
     "mirror": Kind("likeness of the back to the mirrored front", "nothing", True, 64),
@@ -51,9 +70,6 @@ KINDS = {
 # What Inception's name in a distance stands for: only its features make a distance that others may compare with.
 OF_INCEPTION = {"fid": "fd", "kid": "kd", "fidbins": "fdbins", "kidbins": "kdbins"}
 NEVER = ("eqt50k_int", "eqt50k_frac", "eqr50k")  # Of StyleGAN3's architecture, which no generator here has.
-
-BUILT_IN = ("thumbs", "headnet", "headnetyaw")  # Detectors that need no file.
-STAND_INS = {"face": "headnet", "segmentation": "headnet"}  # Who looks where no file is named.
 
 _NAME = re.compile(
     r"(?P<kind>ppl2_wend|[a-z]+)"
@@ -98,8 +114,8 @@ def parse(name: str) -> Wanted:
         raise ValueError(
             f"{name!r}: say how many pictures are generated, as in {match['kind']}500{name[len(match['kind']) :]}"
         )
-    if not 2 <= count <= MAX_COUNT:
-        raise ValueError(f"{name!r}: {count} pictures say nothing; take 2 to {MAX_COUNT}")
+    if not kind.least <= count <= MAX_COUNT:
+        raise ValueError(f"{name!r}: {count} pictures say nothing; take {kind.least} to {MAX_COUNT}")
     if match["full"] and not kind.compares:
         raise ValueError(f"{name!r}: compares nothing with real images, so there is no _full of it. Leave it out.")
     detector = match["detector"] or kind.detector
@@ -112,6 +128,11 @@ def parse(name: str) -> Wanted:
     if match["kind"] in OF_INCEPTION and detector != "inception":
         better = name.replace(match["kind"], OF_INCEPTION[match["kind"]], 1)
         raise ValueError(f"{name!r}: only Inception's features make a {match['kind']}; write {better}")
+    if detector in BUILT_IN and detector not in kind.built_in:
+        instead = " or ".join(kind.built_in) or "a network in a file"
+        raise ValueError(f"{name!r}: {detector} does not tell that; {instead} does")
+    if detector not in BUILT_IN and not kind.takes_files:
+        raise ValueError(f"{name!r}: only {kind.built_in[0]} tells it; leave _{detector} out")
     return Wanted(name, match["kind"], count, bool(match["full"]), detector)
 
 
@@ -131,6 +152,6 @@ def needs_file(wanted: Wanted) -> bool:
 def _what_there_is() -> str:
     return (
         "There are fdN_DETECTOR and kdN_DETECTOR, as in fd1k_thumbs, the distances of the features of N (thousand) "
-        "pictures to those of the data set; fidN, kidN, prN, isN, each also with _full; "
+        "pictures to those of the data set; fidN, kidN, prN, each also with _full; isN; "
         f"{', '.join(name for name, kind in KINDS.items() if kind.count is not None)}. docs/metrics.md explains them"
     )

@@ -17,11 +17,12 @@ from typing import Any, Literal, final
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64, Int64, UInt8
+from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 from torch import Tensor
 
 from training.cameras import camera_from_label, view_angles
 from training.data.dataset import ImageDataset
+from training.data.problems import DataError
 from training.generator import Generator
 from training.prior import Draw, Prior
 from training.types import Rendering
@@ -64,8 +65,21 @@ class RealPictures:
         labels = self._dataset.labels
         return None if labels is None else azimuth_of(labels[torch.from_numpy(self._items)])
 
-    def pictures(self, indices: Int64[Tensor, " n"]) -> UInt8[Tensor, "n 3 height width"]:
-        return torch.stack([self._dataset[int(self._items[int(index)])].image for index in indices])
+    def pictures(self, indices: Int64[Tensor, " n"]) -> tuple[UInt8[Tensor, "n 3 height width"], Bool[Tensor, " n"]]:
+        """The second says which are whole: a damaged one is black, if the set says to skip such."""
+        images = [self._image(int(self._items[int(index)])) for index in indices]
+        side = self._dataset.resolution
+        black = torch.zeros(3, side, side, dtype=torch.uint8)
+        is_whole = torch.tensor([image is not None for image in images])
+        return torch.stack([black if image is None else image for image in images]), is_whole
+
+    def _image(self, item: int) -> UInt8[Tensor, "3 height width"] | None:
+        try:
+            return self._dataset[item].image
+        except DataError:
+            if self._dataset.skips_damaged:
+                return None
+            raise
 
 
 @final
@@ -94,7 +108,9 @@ class GeneratedPictures:
     @property
     def facts(self) -> dict[str, Any]:
         """How they are rendered."""
-        return {"mode": self.mode, "noise": "const", "psi": 1.0, "has_shift": self.mode in ("all", "front")}
+        is_own = self.mode in ("all", "front")
+        condition = "own" if is_own else "another" if self.mode == "random" else "front"
+        return {"mode": self.mode, "condition": condition, "noise": "const", "psi": 1.0, "has_shift": is_own}
 
     def cameras(self, indices: Int64[Tensor, " n"]) -> Float32[Tensor, "n 25"]:
         """Under which they are rendered, but for the learned shift."""
@@ -136,6 +152,12 @@ def azimuth_of(labels: Float32[Tensor, "n 25"]) -> Float32[Tensor, " n"]:
 def yaw_bin(azimuth_deg: Float32[Tensor, " n"]) -> Int64[Tensor, " n"]:
     """Which of the eight ranges of 45 degrees: the front is in the middle of range 0, the back in that of range 4."""
     return ((azimuth_deg + 22.5) // 45).long() % NUM_BINS
+
+
+def poses(azimuth_deg: Float32[Tensor, " n"], weights: Float64[Tensor, " n"] | None = None) -> dict[str, float]:
+    """Share of pictures in each of eight ranges of yaw."""
+    shares = torch.bincount(yaw_bin(azimuth_deg), weights, minlength=NUM_BINS).double()
+    return {bin_name(i): round(share, 4) for i, share in enumerate((shares / shares.sum()).tolist())}
 
 
 def bin_name(index: int) -> str:

@@ -19,7 +19,7 @@ from dnnlib.config import to_tree
 from metrics.bench import Bench
 from metrics.measures import Result
 from metrics.names import Wanted
-from metrics.pictures import NUM_BINS, bin_name, yaw_bin
+from metrics.pictures import poses
 from training.data.dataset import ImageDataset
 from training.generator import Generator
 from training.provenance import code_version
@@ -54,12 +54,6 @@ def network_digest(generator: Generator) -> str:
     return digest.hexdigest()
 
 
-def poses(azimuth_deg: torch.Tensor, weights: torch.Tensor | None = None) -> dict[str, float]:
-    """Share of pictures in each of eight ranges of yaw."""
-    shares = torch.bincount(yaw_bin(azimuth_deg), weights, minlength=NUM_BINS).double()
-    return {bin_name(i): round(share, 4) for i, share in enumerate((shares / shares.sum()).tolist())}
-
-
 def facts_of_data(dataset: ImageDataset, digest: str, azimuth_deg: torch.Tensor, weights: torch.Tensor) -> Record:
     """What a record says of the data."""
     return {
@@ -75,6 +69,7 @@ def facts_of_data(dataset: ImageDataset, digest: str, azimuth_deg: torch.Tensor,
 def record(wanted: Wanted, result: Result, bench: Bench, *, network: Record, data: Record, seconds: float) -> Record:
     """The line of a result."""
     generator = bench.generator
+    render = {"poses": poses(bench.pictures.azimuth_deg(wanted.count))} if result.render is None else result.render
     return {
         "version": VERSION,
         "metric": wanted.name,
@@ -84,11 +79,8 @@ def record(wanted: Wanted, result: Result, bench: Bench, *, network: Record, dat
         "asked": wanted.count,
         "counts": dict(result.counts),
         "render": bench.pictures.facts
-        | {
-            "resolution": generator.img_resolution,
-            "precision": generator.config.precision,
-            "poses": poses(bench.pictures.azimuth_deg(wanted.count)),
-        },
+        | {"resolution": generator.img_resolution, "precision": generator.config.precision}
+        | render,
         "network": network,
         "data": data,
         "detector": None if result.detector is None else dict(result.detector),
@@ -120,12 +112,17 @@ def append(folder: Path, row: Record) -> Path:
 
 def read(path: Path) -> Iterator[Record]:
     """All records of a file; a line that is none is told of."""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: is no text, so it has no records") from None
+    for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line)
         except ValueError:
             raise ValueError(f"{path}, line {number}: is not JSON; remove the line") from None
-        if not isinstance(row, dict) or "metric" not in row or "value" not in row:
+        is_whole = isinstance(row, dict) and isinstance(row.get("metric"), str) and "value" in row
+        if not is_whole or not isinstance(row["value"], int | float | None):
             raise ValueError(f"{path}, line {number}: is no record of a metric")
         yield row
 

@@ -30,6 +30,7 @@ class Store:
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
+        self._is_lost = False
 
     def read(self, name: str, block: int, num_rows: int) -> Float32[Tensor, "rows ..."] | None:
         """The first rows of a block; None where they are not all there."""
@@ -43,14 +44,17 @@ class Store:
         return rows[:num_rows] if len(rows) >= num_rows else None
 
     def write(self, name: str, block: int, rows: Float32[Tensor, "rows ..."]) -> None:
-        """Keeps a block. A disk that is full costs it, and the work goes on."""
-        if self.folder is None:
+        """Keeps a block. Where nothing can be written, that is told once, and the work goes on."""
+        if self.folder is None or self._is_lost:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             checkpoint.write(self._path(name, block), {"rows": rows}, {"format": "fullhead metric rows"})
         except OSError as error:
-            log.warning(f"{self.folder}: cannot keep what was computed ({error}). The work goes on.")
+            self._is_lost = True
+            log.warning(
+                f"{self.folder}: cannot keep what is computed ({error}). The work goes on; FULLHEAD_CACHE moves it"
+            )
 
     def drop(self) -> None:
         """Forgets everything."""

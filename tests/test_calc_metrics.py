@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command: its flags, its mistakes, its records; the same numbers twice, on two ranks, and after a kill."""
 
+import copy
 import io
 import json
 import os
@@ -21,10 +22,13 @@ from configs import resolve
 from dnnlib.config import to_json
 from dnnlib.config_paths import replace
 from metrics import command
+from metrics.pictures import GeneratedPictures
 from training.builder import build_generator
 from training.data.making.building import build
 from training.data.synthetic.items import MakeHead
 from training.data.synthetic.settings import SyntheticSettings
+from training.pretrained import load_generator
+from training.pretrained.delta import save_delta
 from training.pretrained.network_file import save_networks
 
 ROOT = Path(__file__).parents[1]
@@ -80,6 +84,23 @@ def test_a_run_is_measured_and_records_lie_beside_it(run_folder: Path, cache: Pa
     assert not list((cache / "generated").glob("*")), "features of generated pictures are not kept for ever"
 
 
+def test_a_record_says_how_its_own_views_were_rendered_and_not_those_of_the_mode(
+    run_folder: Path, tmp_path: Path
+) -> None:
+    names = "shift20,raw40,mirror4,id20,maskmse2"
+    assert call(f"--network={run_folder}", f"--metrics={names}", "--mode=all", f"--outdir={tmp_path}").exit_code == 0
+    render = {name.removeprefix("metric-"): row["render"] for name, row in records(tmp_path).items()}
+    assert (render["shift20"]["condition"], render["shift20"]["has_shift"]) == ("own", True)
+    own = ("raw40", "mirror4", "id20", "maskmse2")
+    assert all((render[name]["condition"], render[name]["has_shift"]) == ("front", False) for name in own)
+    assert [render[name]["psi"] for name in own] == [1.0, 1.0, 1.0, 0.7]
+    assert render["mirror4"]["poses"]["yaw+000"] == render["mirror4"]["poses"]["yaw+180"] == 0.5
+    assert render["maskmse2"]["poses"]["yaw+000"] == 1
+    beside = [share for name, share in render["id20"]["poses"].items() if name not in ("yaw+000", "yaw+045", "yaw-045")]
+    assert not any(beside), "faces"
+    assert sum(share > 0 for share in render["raw40"]["poses"].values()) == 8, "from all around"
+
+
 def test_the_same_command_gives_the_same_and_another_seed_another(run_folder: Path, tmp_path: Path) -> None:
     values = []
     for i, seed in enumerate((0, 0, 1)):
@@ -112,6 +133,7 @@ def test_the_flags_of_panohead_are_understood(run_folder: Path, tmp_path: Path) 
         (["--metrics=fd20_thumbs", "--detector=x"], "NAME=FILE"),
         (["--metrics=fd20_thumbs", "--img_data=absent.zip"], "no such folder or zip"),
         (["--metrics=fd20_thumbs", "--network=absent"], "no such file"),
+        (["--metrics=fd20_thumbs", f"--outdir={__file__}"], "name a folder with --outdir"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(run_folder: Path, flags: list[str], says: str) -> None:
@@ -129,8 +151,9 @@ def test_sets_that_cannot_be_compared_with_are_refused(run_folder: Path, tmp_pat
     one = make_heads(tmp_path / "one", 1)
     for name in ("fd20_thumbs", "pr20_thumbs"):
         assert "has 1 images" in call(network, f"--metrics={name}", f"--img_data={one}", "--mirror=False").output
-    poor = call(network, "--metrics=kd20_thumbs", f"--img_data={one}", "--mirror=True", f"--outdir={tmp_path / 'out'}")
-    assert "four pictures" in poor.output
+    poor = call(network, "--metrics=fd20_thumbs,kd20_thumbs", f"--img_data={one}", "--mirror=True")
+    assert "has 2 images to compare with, and 4 are needed" in poor.output
+    assert "generated pictures" not in poor.output, "nothing was rendered for it"
     modes = [
         call(network, "--metrics=fd20_thumbs", f"--img_data={one}", f"--mode={mode}") for mode in ("front", "back")
     ]
@@ -138,6 +161,92 @@ def test_sets_that_cannot_be_compared_with_are_refused(run_folder: Path, tmp_pat
     lost = tmp_path / "networks.safetensors"
     lost.write_bytes((run_folder / "networks-0000002000.safetensors").read_bytes())
     assert "--img_data=IMG.zip" in call(f"--network={lost}", "--metrics=fd20_thumbs").output
+
+
+def test_masks_that_are_gone_are_not_missed(run_folder: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for name in ("networks-0000002000.safetensors", "img.zip"):
+        (moved / name).write_bytes((run_folder / name).read_bytes())
+    config = json.loads((run_folder / "config.json").read_text())
+    config["data"] |= {"img_data": str(moved / "img.zip"), "seg_data": str(moved / "gone.zip")}
+    (moved / "config.json").write_text(json.dumps(config))
+    result = call(f"--network={moved}", "--metrics=fd8_thumbs")
+    assert result.exit_code == 0, result.output
+
+
+def in_a_folder(run_folder: Path, folder: Path) -> Path:
+    """The images of the run, unpacked, and a run that was trained on them and skips what is damaged."""
+    images = folder / "images"
+    with zipfile.ZipFile(run_folder / "img.zip") as archive:
+        archive.extractall(images)
+    config = json.loads((run_folder / "config.json").read_text())
+    config["data"] |= {"img_data": str(images), "damaged": "skip"}
+    (folder / "config.json").write_text(json.dumps(config))
+    networks = folder / "networks-0000002000.safetensors"
+    networks.write_bytes((run_folder / networks.name).read_bytes())
+    return images
+
+
+def test_images_that_the_training_skipped_are_skipped(run_folder: Path, tmp_path: Path) -> None:
+    images = in_a_folder(run_folder, tmp_path)
+    labels = images / "dataset.json"
+    known = json.loads(labels.read_text())
+    labels.write_text(json.dumps(known | {"labels": known["labels"][:20]}))
+
+    def num_reals() -> int:
+        result = call(f"--network={tmp_path}", "--metrics=fd8_thumbs,fdbins64_thumbs", "--mirror=False")
+        assert result.exit_code == 0, result.output
+        return records(tmp_path / "metrics")["metric-fd8_thumbs"]["counts"]["real"]
+
+    assert num_reals() == 20, "four have no label"
+    picture = sorted(images.rglob("*.png"))[7]
+    whole = picture.read_bytes()
+    picture.write_bytes(b"no picture")
+    assert num_reals() == 19
+    assert num_reals() == 19
+    picture.write_bytes(whole)
+    assert num_reals() == 20
+
+
+def test_a_broken_image_is_found_before_anything_is_rendered(
+    run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = in_a_folder(run_folder, tmp_path)
+    sorted(images.rglob("*.png"))[7].write_bytes(b"no picture")
+    config = (tmp_path / "config.json").read_text()
+    (tmp_path / "config.json").write_text(config.replace('"skip"', '"error"'))
+    monkeypatch.setattr(GeneratedPictures, "renderings", lambda *_: pytest.fail("was rendered"))
+    assert "is not a PNG" in call(f"--network={tmp_path}", "--metrics=fd8_thumbs").output
+
+
+def test_an_inverted_portrait_is_measured_with_what_was_changed_for_it(run_folder: Path, tmp_path: Path) -> None:
+    base = load_generator(run_folder, device="cpu")
+    tuned = copy.deepcopy(base)
+    with torch.no_grad():
+        for parameter in tuned.parameters():
+            parameter.mul_(1.5)
+    save_delta(tmp_path / "delta.safetensors", base, tuned, "base", {})
+    network = f"--network={run_folder}"
+    for out, flags in (("plain", []), ("tuned", [f"--delta={tmp_path / 'delta.safetensors'}"])):
+        result = call(network, "--metrics=fd8_thumbs", f"--outdir={tmp_path / out}", *flags)
+        assert result.exit_code == 0, result.output
+    plain, changed = (records(tmp_path / out)["metric-fd8_thumbs"] for out in ("plain", "tuned"))
+    assert (plain["network"]["delta"], changed["network"]["delta"]) == (None, "delta.safetensors")
+    assert plain["network"]["digest"] != changed["network"]["digest"]
+    assert plain["value"] != changed["value"]
+    wrong = call(network, "--metrics=fd8_thumbs", f"--delta={run_folder / 'networks-0000002000.safetensors'}")
+    assert "holds no changes" in wrong.output
+
+
+@pytest.mark.parametrize("config", ['{"model_type": "diffusion"}', "[]", "{", '{"data": 1}'])
+def test_a_config_of_another_program_is_none_of_a_run(run_folder: Path, tmp_path: Path, config: str) -> None:
+    (tmp_path / "config.json").write_text(config)
+    networks = tmp_path / "networks.safetensors"
+    networks.write_bytes((run_folder / "networks-0000002000.safetensors").read_bytes())
+    result = call(f"--network={networks}", "--metrics=raw2")
+    assert "--img_data=IMG.zip" in result.output
+    assert "Traceback" not in result.output
 
 
 def test_a_data_set_that_changed_meets_no_stale_features(run_folder: Path, tmp_path: Path, cache: Path) -> None:

@@ -14,7 +14,7 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor
 
 from metrics.detectors.base import Detector, HeadDetector
-from metrics.detectors.options import DetectorOptions, Range
+from metrics.detectors.options import FEATURES, DetectorOptions, Range
 from torch_utils import rng
 from training.data.making.network_files import Network, open_network
 from training.data.making.segmenter import MaskOptions, Segmenter
@@ -82,6 +82,11 @@ class FileDetector(Detector):
         pictures = probes(self.size or _SIDE)
         together = self.look(pictures)
         where = f"--detector={self.name}: {path}"
+        if together.shape[1] != (wanted := FEATURES.get(self.name, together.shape[1])):
+            raise DetectorError(
+                f"{where} gives {together.shape[1]} features, and distances that are named after {self.name} are of "
+                f"{wanted}; some files give them with #flags=return_features. Or name it otherwise, and the distance fd"
+            )
         if not together.isfinite().all():
             raise DetectorError(
                 f"{where} gives numbers that are not finite for pictures in {self._options.range}; is that the range "

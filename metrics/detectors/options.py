@@ -48,6 +48,10 @@ USUAL = {
 }
 
 
+# A distance that has their name is of so many features: the same files also give classes.
+FEATURES = {"inception": 2048}
+
+
 def parse_detector(text: str) -> DetectorOptions:
     """A ValueError says what is wrong with the text."""
     name, equals, rest = text.partition("=")

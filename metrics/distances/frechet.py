@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from dnnlib.progress import progress
 from metrics.distances.moments import Moments, moments_of
 
 NUM_GROUPS = 5
@@ -45,7 +46,8 @@ def distance_and_error(reals: Moments, generated: Float[Tensor, "n dim"]) -> tup
 
     if len(generated) < 2 * NUM_GROUPS:
         return distance(whole), None
-    left_out = [distance(whole.without(moments_of(group))) for group in generated.tensor_split(NUM_GROUPS)]
+    groups = progress(generated.tensor_split(NUM_GROUPS), "error of the distance", unit="group")
+    left_out = [distance(whole.without(moments_of(group))) for group in groups]
     mean = sum(left_out) / NUM_GROUPS
     variance = (NUM_GROUPS - 1) / NUM_GROUPS * sum((value - mean) ** 2 for value in left_out)
     return distance(whole), math.sqrt(variance)

@@ -3,8 +3,11 @@
 
 Every feature of a set has a ball that reaches to its k-th nearest neighbour in that set; the balls together are the
 set's *manifold*. Precision is the share of generated features on the manifold of the real ones, recall the share of
-real ones on that of the generated. Distances are computed block by block, so that no table of all of them is made.
+real ones on that of the generated. Distances are computed block by block, so that neither a table of all of them is
+made nor all features are doubles at one time.
 """
+
+import math
 
 import torch
 from jaxtyping import Bool, Float, Float64
@@ -40,11 +43,15 @@ def precision_and_recall(
 def reach(features: Float[Tensor, "n dim"], k: int, budget_bytes: int = BUDGET_BYTES) -> Float64[Tensor, " n"]:
     """Squared distance of each feature to its k-th nearest other one. A twin is another one."""
     radii = []
-    for start, block in progress(_blocks(features, features, budget_bytes), "neighbours", unit="block"):
-        distances = _squared_distances(block, features)
-        own = torch.arange(len(block), device=distances.device)
-        distances[own, start + own] = torch.inf
-        radii.append(distances.kthvalue(k, dim=1).values)
+    blocks = _blocks(features, budget_bytes)
+    for start, block in progress(blocks, "neighbours", unit="block"):
+        nearest = torch.full((len(block), k), torch.inf, dtype=torch.float64, device=features.device)
+        for other, part in blocks:
+            distances = _squared_distances(block, part)
+            if start == other:
+                distances.fill_diagonal_(torch.inf)
+            nearest = torch.cat([nearest, distances], dim=1).topk(k, largest=False).values
+        radii.append(nearest.amax(dim=1))
     return torch.cat(radii)
 
 
@@ -56,18 +63,23 @@ def is_inside(
 ) -> Bool[Tensor, " m"]:
     """Whether each one lies in any of the balls."""
     # What is on the border is inside, also after rounding: twins have balls without size.
-    slack = _ROUNDING * centres.double().square().sum(dim=1).max()
-    return torch.cat(
-        [
-            (_squared_distances(block, centres) <= radii + slack).any(dim=1)
-            for _, block in progress(_blocks(asked, centres, budget_bytes), "manifold", unit="block")
-        ]
-    )
+    balls = _blocks(centres, budget_bytes)
+    slack = _ROUNDING * max(float(part.double().square().sum(dim=1).max()) for _, part in balls)
+    inside = []
+    for _, block in progress(_blocks(asked, budget_bytes), "manifold", unit="block"):
+        found = torch.zeros(len(block), dtype=torch.bool, device=asked.device)
+        for start, part in balls:
+            reached = radii[start : start + len(part)] + slack
+            found |= (_squared_distances(block, part) <= reached).any(dim=1)
+        inside.append(found)
+    return torch.cat(inside)
 
 
-def _blocks(rows: Tensor, columns: Tensor, budget_bytes: int) -> list[tuple[int, Tensor]]:
-    size = max(1, budget_bytes // (16 * max(1, len(columns))))
-    return [(start, rows[start : start + size]) for start in range(0, len(rows), size)]
+def _blocks(features: Tensor, budget_bytes: int) -> list[tuple[int, Tensor]]:
+    """So many that two blocks as doubles, their distances, and two copies of these fit."""
+    dim, doubles = features.shape[1], budget_bytes // 8
+    size = max(1, int((math.sqrt(dim**2 + 3 * doubles) - dim) / 3))
+    return [(start, features[start : start + size]) for start in range(0, len(features), size)]
 
 
 def _squared_distances(a: Tensor, b: Tensor) -> Float64[Tensor, "n m"]:

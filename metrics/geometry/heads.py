@@ -45,9 +45,23 @@ class Heads:
         self.rig = rig_of(generator, labels)
         self._yaw_deg = YAW_DEG[mode]
 
+    def azimuth_deg(self, indices: Int64[Tensor, " n"]) -> Float32[Tensor, " n"]:
+        """From where heads are seen if a metric does not say it: evenly over what the mode shows."""
+        low, high = self._yaw_deg
+        u = 2 * rng.uniform(self.seed, "metric azimuth", indices) - 1
+        return torch.where(u < 0, -1.0, 1.0) * (low + (high - low) * u.abs())
+
+    def face_angles_deg(
+        self, indices: Int64[Tensor, " n"]
+    ) -> list[tuple[Float32[Tensor, " n"], Float32[Tensor, " n"]]]:
+        """Azimuth and elevation of two views of each face."""
+        a, b, c, d = (2 * rng.uniform(self.seed, "metric face views", indices, (4,)) - 1).unbind(dim=1)
+        pitch_deg = math.degrees(FACE_PITCH_RAD)
+        return [(FACE_YAW_DEG * a, pitch_deg * b), (FACE_YAW_DEG * c, pitch_deg * d)]
+
     def depth(self, indices: Int64[Tensor, " n"]) -> Float32[Tensor, "n 4"]:
         """Of one view warped to another: error of the final picture, of the raw one, of both unmoved; share seen."""
-        first = self._around(indices)
+        first = self.azimuth_deg(indices)
         side = torch.where(rng.uniform(self.seed, "metric side", indices) < 0.5, -1.0, 1.0)
         elevation = self._elevation(indices)
         sources, targets = (self._labels(azimuth, elevation) for azimuth in (first, first + side * TURN_DEG))
@@ -63,7 +77,7 @@ class Heads:
 
     def raw(self, indices: Int64[Tensor, " n"]) -> Float32[Tensor, "n 2"]:
         """Of the final picture, made as small as the raw one: mean absolute and mean squared difference from it."""
-        seen = self._render(self._styles(indices), self._labels(self._around(indices), self._elevation(indices)))
+        seen = self._render(self._styles(indices), self._labels(self.azimuth_deg(indices), self._elevation(indices)))
         final_, raw = _shrunk(seen), _unit(seen["image_raw"])
         difference = final_ - raw
         return torch.stack([difference.abs().flatten(1).mean(dim=1), difference.square().flatten(1).mean(dim=1)], dim=1)
@@ -85,12 +99,8 @@ class Heads:
     def face_pairs(self, indices: Int64[Tensor, " n"], detector: Detector) -> Float32[Tensor, "n 2 embedding"]:
         """What a detector of faces says of two views of each face."""
         ws = self._styles(indices)
-        draws = 2 * rng.uniform(self.seed, "metric face views", indices, (4,)) - 1
-        pairs = []
-        for azimuth, elevation in ((draws[:, 0], draws[:, 1]), (draws[:, 2], draws[:, 3])):
-            labels = self._labels(FACE_YAW_DEG * azimuth, math.degrees(FACE_PITCH_RAD) * elevation)
-            pairs.append(detector.features(to_8_bits(self._render(ws, labels)["image"])))
-        return torch.stack(pairs, dim=1)
+        views = [self._labels(*angles_deg) for angles_deg in self.face_angles_deg(indices)]
+        return torch.stack([detector.features(to_8_bits(self._render(ws, c)["image"])) for c in views], dim=1)
 
     def masks(self, indices: Int64[Tensor, " n"], detector: HeadDetector) -> Float32[Tensor, "n 2"]:
         """Squared error of the generator's own mask, and squared difference of the masks of two backgrounds."""
@@ -116,7 +126,7 @@ class Heads:
 
     def path_lengths(self, indices: Int64[Tensor, " n"], detector: Detector) -> Float32[Tensor, "n 1"]:
         """Squared speed of the features where styles begin to move towards others, under one camera and condition."""
-        labels = self._labels(self._around(indices), self._elevation(indices)).to(self.device)
+        labels = self._labels(self.azimuth_deg(indices), self._elevation(indices)).to(self.device)
         start, end = (self._styles(indices, 1.0, purpose) for purpose in ("metric latents", "metric path ends"))
         near = start.lerp(end, PATH_STEP)
         a, b = (
@@ -133,12 +143,6 @@ class Heads:
     def _styles(self, indices: Int64[Tensor, " n"], psi: float = 1.0, purpose: str = "metric latents") -> Tensor:
         front = self.rig.labels((0,)).to(self.device).expand(len(indices), -1)
         return self.generator.mapping(self._latents(indices, purpose), front, psi)
-
-    def _around(self, indices: Int64[Tensor, " n"]) -> Float32[Tensor, " n"]:
-        """Azimuths in degrees, evenly over what the mode shows."""
-        low, high = self._yaw_deg
-        u = 2 * rng.uniform(self.seed, "metric azimuth", indices) - 1
-        return u.sign() * (low + (high - low) * u.abs())
 
     def _elevation(self, indices: Int64[Tensor, " n"]) -> Float32[Tensor, " n"]:
         return ELEVATION_DEG * (2 * rng.uniform(self.seed, "metric elevation", indices) - 1)

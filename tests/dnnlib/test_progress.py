@@ -2,6 +2,7 @@
 """Progress is shown seldom enough to be read, and shows what is true."""
 
 import itertools
+import logging
 import os
 import re
 import signal
@@ -32,6 +33,7 @@ def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(progress_module, "time", clock)
     monkeypatch.setattr(console._Shared, "rank", 0)
+    monkeypatch.setattr(console._Shared, "level", logging.INFO)
     return clock
 
 
@@ -98,6 +100,12 @@ def test_one_long_unit_shows_a_last_line(clock, capsys):
 
 def test_other_ranks_are_silent(clock, capsys, monkeypatch):
     monkeypatch.setattr(console._Shared, "rank", 1)
+    assert list(progress(slowly(clock, range(3), 10), "work")) == [0, 1, 2]
+    assert capsys.readouterr().err == ""
+
+
+def test_nothing_is_shown_where_warnings_alone_are_wanted(clock, capsys):
+    console.setup_logging(level="WARNING")
     assert list(progress(slowly(clock, range(3), 10), "work")) == [0, 1, 2]
     assert capsys.readouterr().err == ""
 

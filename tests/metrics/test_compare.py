@@ -44,7 +44,7 @@ def test_two_networks_measured_alike_are_compared() -> None:
     better = compare(RECORD, changed(network__digest="b", value=10.0, spread=0.4))
     assert (better.better, better.difference) == ("B", -2.0)
     assert better.deviations == pytest.approx(4.0)
-    assert better.notes == ()
+    assert better.notes == ("a.safetensors and a.safetensors",)
     assert compare(RECORD, changed(network__digest="b", value=11.9)).better == "neither"
     likeness = [changed(metric="id", value=value, spread=0.1) for value in (0.5, 0.9)]
     assert compare(*likeness).better == "B"
@@ -83,6 +83,12 @@ def test_what_may_differ_is_noted() -> None:
     assert any("device cpu and cuda" in note for note in notes)
 
 
+def test_the_networks_that_are_compared_are_named() -> None:
+    a = changed(network__source="a.safetensors", network__delta=None)
+    b = changed(network__source="b.safetensors", network__delta="delta.safetensors", network__digest="b")
+    assert compare(a, b).notes[0] == "a.safetensors and b.safetensors with delta.safetensors"
+
+
 def test_every_path_that_must_agree_is_in_a_record() -> None:
     assert all(lookup(RECORD, path) is not None for path in SAME)
 
@@ -100,6 +106,23 @@ def test_records_are_appended_and_the_newest_counts(tmp_path: Path) -> None:
     path.write_text(path.read_text() + "{")
     with pytest.raises(ValueError, match="line 4: is not JSON"):
         newest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "has no records"),
+        (b"x\xff", "is no text"),
+        (b'{"metric": "depth", "value": "1"}', "line 1: is no record"),
+        (b'{"metric": 3, "value": 1}', "line 1: is no record"),
+        (b"[1]", "line 1: is no record"),
+    ],
+)
+def test_what_is_no_record_is_told_with_its_file(tmp_path: Path, content: bytes, says: str) -> None:
+    path = tmp_path / "metric-depth.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"metric-depth.jsonl.*{says}"):
+        newest(path)
 
 
 def test_the_command_shows_a_table_or_says_why_not(tmp_path: Path) -> None:

@@ -46,6 +46,16 @@ def test_a_name_is_kind_count_full_detector(
         ("fird50k", "Did you mean fid"),
         ("", "fd1k_thumbs"),
         ("FID50k", "there is no metric"),
+        ("kd3_thumbs", "3 pictures say nothing; take 4"),
+        ("fdbins3_thumbs", "take 4"),
+        ("pr3_thumbs", "take 4"),
+        ("is9", "take 10"),
+        ("yaw_thumbs", "thumbs does not tell that; headnetyaw does"),
+        ("yaw_own", "leave _own out"),
+        ("id_thumbs", "headnet does"),
+        ("maskmse_headnetyaw", "headnet does"),
+        ("is50k_headnet", "a network in a file"),
+        ("ppl2_wend_headnetyaw", "thumbs or headnet"),
     ],
 )
 def test_what_is_no_metric_is_refused_with_a_remedy(name: str, says: str) -> None:

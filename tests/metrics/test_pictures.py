@@ -17,8 +17,10 @@ def test_stored_pictures_are_rounded_and_limited() -> None:
 def test_real_pictures_are_all_or_spread_over_the_set(dataset: ImageDataset) -> None:
     assert len(RealPictures(dataset)) == len(dataset)
     some = RealPictures(dataset, 10)
-    assert some.pictures(torch.arange(10)).shape == (10, 3, 32, 32)
-    assert torch.equal(some.pictures(torch.tensor([9]))[0], dataset[len(dataset) - 1].image)
+    pictures, is_whole = some.pictures(torch.arange(10))
+    assert pictures.shape == (10, 3, 32, 32)
+    assert is_whole.all()
+    assert torch.equal(pictures[9], dataset[len(dataset) - 1].image)
     assert some.weights.tolist() == [1.0] * 10
 
 

@@ -45,6 +45,7 @@ class ImageDataset(Dataset):
         mirrored: bool = False,
         require_masks: bool = True,
         weights: Float64[np.ndarray, " n"] | None = None,
+        skips_damaged: bool = False,
     ) -> None:
         if require_masks and index.mask_source == "none":
             raise DataError(
@@ -53,6 +54,7 @@ class ImageDataset(Dataset):
             )
         self.index = index
         self.is_mirrored = mirrored
+        self.skips_damaged = skips_damaged  # Whether whoever reads an item that is damaged goes on without it.
         image_weights = index.usable.astype(np.float64) if weights is None else weights
         self.weights = np.tile(image_weights, 2) if mirrored else image_weights
         self.resolution = _resolution(index)
@@ -120,7 +122,9 @@ def open_dataset(config: DataConfig, *, seed: int) -> ImageDataset:
     skip = config.damaged == "skip"
     index = open_index(config.img_data, config.seg_data, use_labels=config.use_labels, skip_damaged=skip)
     weights = select(index.labels, index.usable, index.weights, config.selection, seed=seed)
-    return ImageDataset(index, mirrored=config.mirror, require_masks=config.require_masks, weights=weights)
+    return ImageDataset(
+        index, mirrored=config.mirror, require_masks=config.require_masks, weights=weights, skips_damaged=skip
+    )
 
 
 _ONE_SIZE = "all must be square and of one size, which `dataset_tool.py pack` makes them"

@@ -46,6 +46,11 @@ def test_pictures_are_resized_before_they_are_looked_at(script: Path) -> None:
     assert "bicubic" in sized.facts["resize"]
 
 
+def test_no_other_features_are_taken_for_inceptions(script: Path) -> None:
+    with pytest.raises(DetectorError, match=r"gives 8 features.*are of 2048.*return_features"):
+        FileDetector(parse_detector(f"inception={script}#size=any"), CPU)
+
+
 def test_flags_are_arguments_that_are_true(script: Path) -> None:
     plain, doubled = detector(script), detector(script, "#flags=doubled")
     assert torch.allclose(2 * plain.features(PICTURES), doubled.features(PICTURES))

@@ -2,6 +2,7 @@
 import pytest
 import torch
 
+from metrics.distances import neighbours
 from metrics.distances.neighbours import is_inside, precision_and_recall, reach
 
 
@@ -37,6 +38,21 @@ def test_blocks_change_nothing() -> None:
         == precision_and_recall(real, generated, budget_bytes=1)
         == precision_and_recall(real, generated, budget_bytes=16 * 40 * 7)
     )
+
+
+def test_no_more_memory_is_taken_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, generated = (torch.cat([normal(200, seed)] * 20, dim=1) for seed in (0, 1))
+    budget_bytes, taken = 100_000, []
+    measured = neighbours._squared_distances
+
+    def watched(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        taken.append(8 * (a.numel() + b.numel() + 3 * len(a) * len(b)))
+        return measured(a, b)
+
+    monkeypatch.setattr(neighbours, "_squared_distances", watched)
+    found = precision_and_recall(real, generated, budget_bytes=budget_bytes)
+    assert 0.5 * budget_bytes < max(taken) <= budget_bytes
+    assert found == precision_and_recall(real, generated)
 
 
 def test_a_part_of_a_set_is_precise_and_has_less_recall() -> None:
