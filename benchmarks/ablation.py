@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The paper's ablation in small: what segmentation, tri-grids and self-adaptation are worth, on heads with exact truth."""
+"""The paper's ablation in small: what each of PanoHead's three ideas is worth, on heads with exact truth."""
 
 import dataclasses
 import sys
@@ -26,7 +26,7 @@ from torch_utils.devices import find_device
 @click.option("--seeds", type=click.IntRange(1, 100), help="runs of each variant, in place of the budget's")
 @click.option("--cfg", metavar="NAME|FILE", help="the preset that is ablated, in place of the budget's")
 @click.option("--workdir", type=click.Path(path_type=Path), metavar="DIR",
-              help="where the work is kept; the same command goes on with it  [default: training-runs/ablation-BUDGET]")  # fmt: skip
+              help="where the work is, to go on with  [default: training-runs/ablation-BUDGET]")  # fmt: skip
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--gpus", type=click.IntRange(1, 1024), default=1, show_default=True, help="processes for each training")
 @click.option("--write", is_flag=True, help="Save as JSON, and put table and pictures into docs/results.md.")
@@ -48,7 +48,7 @@ def main(
     python benchmarks/ablation.py --budget minutes --write
     python benchmarks/ablation.py --budget days --gpus 8 --write
     python benchmarks/ablation.py --kimg 25 --seeds 3 --workdir training-runs/longer
-    """  # noqa: D205, D301 (\b keeps the lines of the examples)
+    """
     changes = {key: value for key, value in {"kimg": kimg, "cfg": cfg}.items() if value is not None}
     budget = dataclasses.replace(BUDGETS[name], **changes)
     place = find_device(device)

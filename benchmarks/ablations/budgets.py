@@ -32,14 +32,8 @@ class Budget:
 
 
 BUDGETS: dict[str, Budget] = {
-    "minutes": Budget(
-        "panohead_small", 1, images=1000, pictures=200, heads=32, inverted=4, search_steps=60
-    ),
-    "hours": Budget(
-        "panohead_small", 10, images=4000, pictures=1000, heads=128, inverted=8, search_steps=200
-    ),
-    "days": Budget(
-        "panohead_small_128", 2000, images=20_000, pictures=5000, heads=500, inverted=32, search_steps=400
-    ),
+    "minutes": Budget("panohead_small", 1, images=1000, pictures=200, heads=32, inverted=4, search_steps=60),
+    "hours": Budget("panohead_small", 10, images=4000, pictures=1000, heads=128, inverted=8, search_steps=200),
+    "days": Budget("panohead_small_128", 2000, images=20_000, pictures=5000, heads=500, inverted=32, search_steps=400),
 }
 SEEDS = {"minutes": 2, "hours": 2, "days": 3}

@@ -46,8 +46,8 @@ class AblationFolder:
             changed = [f"{key} {before.get(key)} -> {value}" for key, value in now.items() if before.get(key) != value]
             if changed:
                 raise ValueError(
-                    f"{self.path}: holds an ablation of another budget ({', '.join(changed)}): name another folder with "
-                    "--workdir, or ask for the same budget to go on"
+                    f"{self.path}: holds an ablation of another budget ({', '.join(changed)}): name another folder "
+                    "with --workdir, or ask for the same budget to go on"
                 )
             return
         self.path.mkdir(parents=True, exist_ok=True)

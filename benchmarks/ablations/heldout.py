@@ -73,9 +73,7 @@ def drifted_backs(count: int, resolution: int, drift: float) -> DriftedBacks:
     label, camera, moved = (
         torch.from_numpy(np.stack([item.truth[name] for item in items])) for name in ("label", "camera", "drift_world")
     )
-    return DriftedBacks(
-        Targets(tuple(map(str, range(count))), tuple(range(count)), images, None, label), camera, moved
-    )
+    return DriftedBacks(Targets(tuple(map(str, range(count))), tuple(range(count)), images, None, label), camera, moved)
 
 
 def _image(pixels: np.ndarray) -> Float[Tensor, "3 size size"]:

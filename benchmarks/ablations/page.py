@@ -35,8 +35,8 @@ def section(record: Record, facts: dict) -> str:
         f"commit {facts['commit']}."
     )
     claim = (
-        "**No ordering of the variants follows from this table**: the runs are far too short. It shows that the command "
-        "works."
+        "**No ordering of the variants follows from this table**: the runs are far too short. It shows that the "
+        "command works."
         if budget["kimg"] < _LEAST_KIMG or seeds < _LEAST_SEEDS
         else "Differences below the deviation of seeds say nothing."
     )

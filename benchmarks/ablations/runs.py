@@ -74,4 +74,4 @@ def _call(command: str, arguments: Sequence[str]) -> None:
     if asked.is_set():
         raise StoppedError("stopped")
     if code != 0:
-        raise ValueError(f"{command} ended with status {code}; what it says is above. The same command goes on from here")
+        raise ValueError(f"{command} ended with status {code}; what it says is above. The same command goes on")

@@ -41,5 +41,3 @@ def real(resolution: int) -> list[RGBPicture]:
     """Held-out heads from where their labels say."""
     by_side = [views_at([azimuth] * len(LATENTS), resolution).images for azimuth in SIDES_DEG.values()]
     return [colours(images[i]) for i in range(len(LATENTS)) for images in by_side]
-
-

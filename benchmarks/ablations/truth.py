@@ -29,7 +29,7 @@ SIDES_DEG = {"front": 0.0, "side": 90.0, "back": 180.0}
 def inverted_heads(G: Generator, count: int, steps: int, *, has_mask: bool) -> Values:
     """`mask_iou back` and the like, means over the heads."""
     shown = views_at([SHOWN_DEG[i % len(SHOWN_DEG)] for i in range(count)], G.img_resolution)
-    latent = found(G, shown.as_targets(), steps, refine_camera=False)
+    latent = found(G, shown.as_targets(), steps)
     values: Values = {}
     for side, azimuth_deg in SIDES_DEG.items():
         truth = views_at([azimuth_deg] * count, G.neural_rendering_resolution)
@@ -54,10 +54,10 @@ def compared(G: Generator, latent: Latent, truth: Views) -> Values:
     return {name: value if value == value else None for name, value in zip(names, means, strict=True)}  # noqa: PLR0124
 
 
-def found(G: Generator, targets: Targets, steps: int, *, refine_camera: bool) -> Latent:
+def found(G: Generator, targets: Targets, steps: int) -> Latent:
     """What the search of an inversion comes to."""
     targets = targets.to(next(G.parameters()).device)
-    settings = Settings(num_steps=steps_of_all(steps, len(targets)), refine_camera=refine_camera)
+    settings = Settings(num_steps=steps_of_all(steps, len(targets)))
     G.eval().requires_grad_(False)
     search = Search(G, targets, mean_styles(G), settings, edges())
     for step in progress(range(settings.num_steps), "search", unit="step"):

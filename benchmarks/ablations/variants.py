@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is compared: PanoHead, and what is left of it as its three ideas are taken away, the last one first.
 
-The rows are those of the paper's second table (An et al., 2023). A variant is the preset with the named fields replaced,
-and nothing else: it has the same widths, losses, ramps, images and random numbers.
+The rows are those of the paper's second table (An et al., 2023). A variant is the preset with the named fields
+replaced, and nothing else: it has the same widths, losses, ramps, images and random numbers.
 """
 
 from typing import Any, NamedTuple
