@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks.ablations.ablating import Ablation, do
 from benchmarks.ablations.budgets import BUDGETS, SEEDS
 from benchmarks.ablations.folder import AblationFolder
-from benchmarks.ablations.page import publish
+from benchmarks.ablations.page import check, publish
 from benchmarks.ablations.runs import StoppedError
 from benchmarks.ablations.table import table
 from dnnlib.clean_errors import INTERRUPTED, clean_errors
@@ -52,6 +52,8 @@ def main(
     changes = {key: value for key, value in {"kimg": kimg, "cfg": cfg}.items() if value is not None}
     budget = dataclasses.replace(BUDGETS[name], **changes)
     place = find_device(device)
+    if write:
+        check(place.type)
     folder = AblationFolder(workdir or Path("training-runs") / f"ablation-{name}")
     ablation = Ablation(folder, budget, seeds or SEEDS[name], place, gpus)
     folder.claim(budget)

@@ -13,6 +13,13 @@ from dnnlib.drawing import RGBPicture
 _LEAST_KIMG, _LEAST_SEEDS = 1000, 3
 
 
+def check(device: str, root: Path = harness.ROOT) -> None:
+    """Before any work: whether the page has a place for what comes."""
+    page = root / "docs" / "results.md"
+    if not page.exists() or f"<!-- ablation-{device} -->" not in page.read_text(encoding="utf-8"):
+        raise ValueError(f"{page}: has no place marked <!-- ablation-{device} -->; leave out --write, or add the marks")
+
+
 def publish(record: Record, picture: RGBPicture, device: str, root: Path = harness.ROOT) -> None:
     """Saves JSON, the sheet, and the section of the page."""
     harness.save("ablation", device, record)
