@@ -29,7 +29,7 @@ from training.inversion.settings import Settings
 from training.inversion.targets import Targets
 
 # As in an inversion: see training/inversion/searching.py. Without the pull, what a generator cannot show of a head is
-# explained by shifts twice as large as the true ones; with it, pictures without contrast give shifts that are too small.
+# explained by shifts twice as large as the true ones; with it, pictures without contrast give too small ones.
 _STYLE_RATE, _SHIFT_RATE = 0.1, 0.01
 _STYLE_PULL, _SHIFT_PULL = 0.1, 3.0
 

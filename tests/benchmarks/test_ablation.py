@@ -258,7 +258,6 @@ def test_a_page_without_a_place_is_told_before_any_work(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_an_ablation_from_data_to_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FULLHEAD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(harness, "RESULTS", tmp_path / "results")
     docs = tmp_path / "docs"
     (docs / "images").mkdir(parents=True)
