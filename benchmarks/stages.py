@@ -147,10 +147,8 @@ def table(records: list[dict]) -> str:
             f"| {least:.1f} | {f'{ms / least:.2f}' if least > 0.5 else ''} |"
         )
     lines.append(f"| **all** | {whole:.0f} | | {sum(row['gflop'] for row in rows):.0f} | | | |")
-    lines.append(
-        f"\nFloors are at {speed['gflop_per_s']} GFLOP/s, the fastest convolution here, and {speed['gbyte_per_s']} GB/s, a "
-        "copy."
-    )
+    rate, copied = speed["gflop_per_s"], speed["gbyte_per_s"]
+    lines.append(f"\nFloors are at {rate} GFLOP/s, the fastest convolution here, and {copied} GB/s, a copy.")
     return "\n".join(lines)
 
 
