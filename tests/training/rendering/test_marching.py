@@ -135,6 +135,25 @@ def test_what_is_not_visible_is_not_seen() -> None:
     assert right.max() == 0
 
 
+@pytest.mark.parametrize("share", [0.3, 0.0])
+def test_what_is_hidden_need_not_be_asked_for(share: float) -> None:
+    asked: list[int] = []
+
+    def density(points: Tensor) -> Tensor:
+        asked.append(points.shape[1])
+        return soft_ball(points)
+
+    field = AnalyticField(density, visible=lambda points: points[..., 0].abs() < share / 2)
+    whole = see(field, cameras(0.4))
+    num_samples = 24 * 24 * 24
+    assert asked == [num_samples, num_samples]
+    with torch.no_grad():
+        some = see(field, cameras(0.4))
+    assert sum(asked[2:3]) <= 2 * share * num_samples  # Fine samples go to what is seen.
+    assert torch.equal(some.opacity, whole.opacity)
+    assert torch.allclose(some.features, whole.features, atol=1e-6)
+
+
 @pytest.mark.parametrize("draws", [MidCell(), Drawn(0, "test", torch.tensor([4, 9]))])
 def test_chunks_change_nothing(draws) -> None:
     field, camera = AnalyticField(soft_ball), cameras(0.2, 3.0)
