@@ -37,7 +37,8 @@ PUBLISHED_EG3D_S = 24.0  # Per kimg, on eight V100.
 class Step(NamedTuple):
     """Seconds of one, in parts that follow one another."""
 
-    compute_s: float  # Of the device or of the host, whichever is longer.
+    compute_s: float
+    host_s: float  # Of which the host needs so much to call operators: all of it where the device waits for it.
     update_s: float
     talk_s: float
     images: int  # Over all ranks.
@@ -57,18 +58,22 @@ def in_precision(config: RunConfig, precision: str) -> RunConfig:
     )
 
 
-def step(costs: Costs, machine: Machine, count: int, *, tf32: bool, assumed: Assumptions = ASSUMED) -> Step:
-    """Of `count` devices that compute what `costs` says, each."""
-    device_s = costs.images * costs.per_image(lambda op: op_s(op, machine, tf32, assumed))
-    host_s = costs.images * costs.per_image(lambda op: assumed.launch_us * 1e-6)
+def step(
+    costs: Costs, machine: Machine, count: int, *, tf32: bool, assumed: Assumptions = ASSUMED, parts: int = 1
+) -> Step:
+    """Of `count` devices that compute what `costs` says, each, so many parts one after another."""
+    images = costs.images * parts
+    device_s = images * costs.per_image(lambda op: op_s(op, machine, tf32, assumed))
+    host_s = images * costs.per_image(lambda _: assumed.launch_us * 1e-6)
     updated = sum(due * parameters_of(costs, phase) for phase, due in costs.due.items())
     moved = updated * assumed.optimizer_bytes + costs.num_generator * assumed.average_bytes
     return Step(
-        max(device_s, host_s),
+        max(device_s, host_s) if machine.has_host else device_s + host_s,
+        host_s,
         moved / (machine.memory_gbs * 1e9 * assumed.memory_share),
         sum(due * all_reduce_s(4 * parameters_of(costs, phase), machine, count, assumed)
             for phase, due in costs.due.items()),
-        costs.images * count,
+        images * count,
     )  # fmt: skip
 
 
@@ -93,7 +98,10 @@ def all_reduce_s(num_bytes: int, machine: Machine, count: int, assumed: Assumpti
     local = min(count, machine.node)
     nodes = -(-count // machine.node)
     seconds = 0.0
-    for members, gbs in ((local, machine.link_gbs * assumed.link_share), (nodes, machine.network_gbs * assumed.network_share)):
+    for members, gbs in (
+        (local, machine.link_gbs * assumed.link_share),
+        (nodes, machine.network_gbs * assumed.network_share),
+    ):
         seconds += ring_bytes(num_bytes, members) / (gbs * 1e9) + 2 * (members - 1) * assumed.hop_us * 1e-6
     return seconds
 
@@ -105,7 +113,9 @@ def ring_bytes(num_bytes: float, members: int) -> float:
 
 def sent_bytes(costs: Costs, count: int) -> float:
     """Gradients that one rank sends per image, over all the phases of a step, were all ranks in one ring."""
-    return sum(due * ring_bytes(4 * parameters_of(costs, phase), count) for phase, due in costs.due.items()) / costs.images
+    return (
+        sum(due * ring_bytes(4 * parameters_of(costs, phase), count) for phase, due in costs.due.items()) / costs.images
+    )
 
 
 def predicted(config: RunConfig, machine: Machine, count: int, precision: str, per_gpu: int = PER_GPU) -> Step:
@@ -117,7 +127,7 @@ def predicted(config: RunConfig, machine: Machine, count: int, precision: str, p
 
 
 def check_eg3d() -> dict[str, float]:
-    """As published: the largest layers of critic and super-resolution in fp16, the rest in fp32, four images per GPU."""
+    """As published: the critic's largest layers and super-resolution in fp16, the rest in fp32, four images per GPU."""
     config = replace(resolve("eg3d"), **{"critic.precision": "fp16", "generator.superresolution.precision": "fp16"})
     seconds = {}
     for name, way in {"the published way": plain_path(), "ours": nullcontext()}.items():
@@ -130,10 +140,11 @@ def check_small() -> dict[str, float]:
     """panohead_small on two CPU cores, in parts of eight, beside what benchmarks/train_step.py measured."""
     measured = json.loads((harness.RESULTS / "train_step-cpu.json").read_text())["results"][0]
     config, part = resolve(measured["config"]), measured["part"]
+    parts = measured["batch"] // part
     seconds = {}
     for name, way in {"stock PyTorch": plain_path(), "native": nullcontext()}.items():
         with way:
-            seconds[name] = step(costs_of_step(config, part), CPU, 1, tf32=False, assumed=MEASURED).kimg_s
+            seconds[name] = step(costs_of_step(config, part), CPU, 1, tf32=False, assumed=MEASURED, parts=parts).kimg_s
     return seconds | {f"{name}, measured": 1e3 / measured["images_per_second"][name] for name in list(seconds)}
 
 
@@ -142,23 +153,21 @@ def check_small() -> dict[str, float]:
 
 
 def costs_table(names: tuple[str, ...]) -> str:
-    lines = ["| a training image of | operations | bytes of operators | gradients sent on 8 GPUs | operators per step |",
+    lines = ["| an image of | operations | bytes of operators | gradients sent on 8 GPUs | operators of a step |",
              "|---|---|---|---|---|"]  # fmt: skip
     for name in names:
         costs = costs_of_step(resolve(name), PER_GPU)
+        tflop, gb = costs.per_image(lambda op: op.flops) / 1e12, costs.per_image(lambda op: op.bytes) / 1e9
         calls = costs.per_image(lambda _: 1.0) * costs.images
-        lines.append(
-            f"| `{name}` | {costs.per_image(lambda op: op.flops) / 1e12:.2f} TFLOP "
-            f"| {costs.per_image(lambda op: op.bytes) / 1e9:.0f} GB | {sent_bytes(costs, 8) / 1e6:.0f} MB | {calls:,.0f} |"
-        )
+        cells = f"{tflop:.3g} TFLOP", f"{gb:.3g} GB", f"{sent_bytes(costs, 8) / 1e6:.0f} MB", f"{calls:,.0f}"
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def predictions(config: RunConfig) -> dict[tuple[str, str], list[Step]]:
+def predictions(by_precision: dict[str, Costs]) -> dict[tuple[str, str], list[Step]]:
     """By precision and machine, for every count."""
     made = {}
-    for precision in PRECISIONS:
-        costs = costs_of_step(in_precision(config, precision), PER_GPU)
+    for precision, costs in by_precision.items():
         for machine in MACHINES.values():
             tf32 = precision != "fp32"
             if precision == "tf32" and machine.tf32_tflops == machine.fp32_tflops:
@@ -168,30 +177,44 @@ def predictions(config: RunConfig) -> dict[tuple[str, str], list[Step]]:
 
 
 def predictions_table(made: dict[tuple[str, str], list[Step]]) -> str:
-    lines = [f"| s per kimg | {' | '.join(map(str, COUNTS))} | sums at 512 |", "|" + "---|" * (len(COUNTS) + 2)]
+    lines = [
+        f"| s per kimg | {' | '.join(map(str, COUNTS))} | sums at 512 | waits for |",
+        "|" + "---|" * (len(COUNTS) + 3),
+    ]
     for (precision, machine), steps in made.items():
         shown = " | ".join(f"{each.kimg_s:.3g}" for each in steps)
         last = steps[-1]
         share = last.talk_s / (last.compute_s + last.update_s + last.talk_s)
-        lines.append(f"| {machine}, {precision} | {shown} | {share:.0%} |")
+        slower = "the host" if last.host_s >= last.compute_s else "the GPU"
+        lines.append(f"| {machine}, {precision} | {shown} | {share:.0%} | {slower} |")
     return "\n".join(lines)
 
 
 def checks_table(eg3d: dict[str, float], small: dict[str, float]) -> str:
-    rows = [(f"`eg3d` on eight V100, {way}", seconds, PUBLISHED_EG3D_S) for way, seconds in eg3d.items()]
-    rows += [(f"`panohead_small` on two CPU cores, {way}", small[way], small[f"{way}, measured"])
-             for way in ("native", "stock PyTorch")]  # fmt: skip
+    """What nobody measured has no ratio."""
+    rows = [
+        ("`eg3d` on eight V100, the published way", eg3d["the published way"], PUBLISHED_EG3D_S),
+        ("`eg3d` on eight V100, ours", eg3d["ours"], None),
+        *(
+            (f"`panohead_small` on two CPU cores, {way}", small[way], small[f"{way}, measured"])
+            for way in ("native", "stock PyTorch")
+        ),
+    ]
     lines = ["| s per kimg | predicted | measured or published | predicted / measured |", "|---|---|---|---|"]
-    return "\n".join(lines + [f"| {name} | {a:.3g} | {b:.3g} | **{a / b:.2f}** |" for name, a, b in rows])
+    for name, seconds, known in rows:
+        compared = " | " if known is None else f"{known:.3g} | **{seconds / known:.2f}**"
+        lines.append(f"| {name} | {seconds:.3g} | {compared} |")
+    return "\n".join(lines)
 
 
 def write() -> None:
     """Tables and chart of docs/scaling.md. Nothing is measured for them."""
-    made = predictions(resolve("panohead"))
+    config = resolve("panohead")
+    made = predictions({precision: costs_of_step(in_precision(config, precision), PER_GPU) for precision in PRECISIONS})
     panels = []
     for precision in PRECISIONS:
         lines = [Line(name, [s.kimg_s for s in steps], -1.0) for (p, name), steps in made.items() if p == precision]
-        panels.append(Panel(f"panohead, {precision}", "GPUs", "s per kimg", COUNTS, lines))
+        panels.append(Panel(f"panohead in {precision}, s per kimg", "GPUs", COUNTS, lines))
     write_picture(CHART, charts(panels))
     parts = {
         "costs": costs_table(("panohead", "panohead_small", "eg3d")),
@@ -208,8 +231,13 @@ def write() -> None:
 @click.option("--gpu", type=click.Choice(list(MACHINES)), default="h100", show_default=True)
 @click.option("--count", type=click.IntRange(1, 512), default=8, show_default=True, help="GPUs.")
 @click.option("--per-gpu", type=click.IntRange(1), default=PER_GPU, show_default=True, help="Images of a step on each.")
-@click.option("--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True,
-              help="fp32: as the configuration says; tf32: with numerics.tf32; half: bf16 wherever it can be.")
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="fp32",
+    show_default=True,
+    help="fp32: as the configuration says; tf32: with numerics.tf32; half: bf16 wherever it can be.",
+)
 @click.option("--write", "is_written", is_flag=True, help="Put all predictions and checks into docs/scaling.md.")
 def main(
     cfg: str, assignments: tuple[str, ...], gpu: str, count: int, per_gpu: int, precision: str, is_written: bool
@@ -223,8 +251,8 @@ def main(
     click.echo(
         f"{cfg} on {count} {machine.name}, {precision}, batch {taken.images}: {taken.kimg_s:.3g} s per kimg, "
         f"{1e3 / taken.kimg_s:.3g} images/s, {taken.kimg_s * config.loop.total_nimg / 1e3 / 3600:.3g} h for the run.\n"
-        f"A step: {1e3 * taken.compute_s:.1f} ms computing, {1e3 * taken.update_s:.1f} ms for weights, "
-        f"{1e3 * taken.talk_s:.1f} ms for sums over ranks."
+        f"A step: {1e3 * taken.compute_s:.1f} ms computing (calling operators takes {1e3 * taken.host_s:.1f}), "
+        f"{1e3 * taken.update_s:.1f} ms for weights, {1e3 * taken.talk_s:.1f} ms for sums over ranks."
     )
 
 

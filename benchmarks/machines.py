@@ -19,6 +19,7 @@ class Machine(NamedTuple):
     link_gbs: float
     network_gbs: float  # Of a node.
     node: int = 8  # GPUs.
+    has_host: bool = True  # That prepares an operator while the last one computes.
 
 
 class Assumptions(NamedTuple):
@@ -39,9 +40,9 @@ V100 = Machine("V100", 15.7, 15.7, 125, 900, 150, 50)
 A100 = Machine("A100", 19.5, 156, 312, 2039, 300, 200)
 H100 = Machine("H100", 67, 494, 989, 3350, 450, 400)
 H200 = Machine("H200", 67, 494, 989, 4800, 450, 400)
-MACHINES = {machine.name.lower(): machine for machine in (V100, A100, H100, H200)}
+MACHINES = {machine.name.lower(): machine for machine in (H200, H100, A100, V100)}
 ASSUMED = Assumptions()
 
 # The two cores of docs/ops.md, by what was measured on them: convolutions in channels-last memory, and copies.
-CPU = Machine("2 CPU cores", 0.4, 0.4, 0.8, 25, 10, 10, node=1)
+CPU = Machine("2 CPU cores", 0.4, 0.4, 0.8, 25, 10, 10, node=1, has_host=False)
 MEASURED = Assumptions(fp32_share=1, tensor_share=1, memory_share=1, launch_us=5)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every operator of a training step costs, from shapes alone: operations and the bytes it must read and write.
 
-A step is taken on fake tensors, which have shapes and no data. Operations are those of convolutions and matrix products,
-two for a multiplication with its addition. Bytes are those of the tensors that an operator is given and gives; of
-planes that are sampled, the texels that are read, several for each sample.
+A step is taken on fake tensors, which have shapes and no data. Operations are those of convolutions and matrix
+products, two for a multiplication with its addition. Bytes are those of the tensors that an operator is given and
+gives; of planes that are sampled, the texels that are read, several for each sample.
 """
 
 from collections.abc import Callable
@@ -154,18 +154,23 @@ def costs_of_step(config: RunConfig, images: int) -> Costs:
         def reals() -> dict[str, Tensor]:
             return objective.prepared(image, mask, values)
 
+        def generator() -> None:
+            objective.generator_main(part, p)[0].backward()
+
+        def density() -> None:
+            objective.generator_density(part)[0].backward()
+
         def critic() -> None:
             objective.critic_fakes(part, p)[0].backward()
             objective.critic_reals(reals(), c, part, p)[0].backward()
 
-        works: dict[str, tuple[nn.Module, Callable[[], None], float]] = {
-            "G": (G, lambda: objective.generator_main(part, p)[0].backward(), 1.0),
-            "D": (D, critic, 1.0),
-        }
+        def r1() -> None:
+            objective.critic_r1(reals(), c, part, p)[0].backward()
+
+        works: dict[str, tuple[nn.Module, Callable[[], None], float]] = {"G": (G, generator, 1), "D": (D, critic, 1)}
         if objective.has_r1:
-            works["R1"] = (D, lambda: objective.critic_r1(reals(), c, part, p)[0].backward(), 1 / config.loss.r1_every)
+            works["R1"] = (D, r1, 1 / config.loss.r1_every)
         if config.loss.density > 0:
-            density = lambda: objective.generator_density(part)[0].backward()  # noqa: E731
             works["density"] = (G, density, 1 / config.loss.density_every)
         phases = {}
         for name, (module, work, _) in works.items():

@@ -26,9 +26,8 @@ class Line(NamedTuple):
 class Panel(NamedTuple):
     """One small chart."""
 
-    title: str
+    title: str  # With the unit of y.
     x_title: str
-    y_title: str
     x: Sequence[float]
     lines: Sequence[Line]
     x_unit: str = ""  # Behind the numbers of x, such as ^2.
@@ -54,7 +53,7 @@ def _chart(panel: Panel) -> RGBPicture:
     canvas = Canvas(_WIDTH, _HEIGHT)
     canvas.text((16, 10), panel.title, 14)
     x = _x_axis(panel)
-    y = _y_axis([value for line in panel.lines for value in line.y], panel.y_title)
+    y = _y_axis([value for line in panel.lines for value in line.y])
     plot = Plot(canvas, Box(58, 62, _WIDTH - 18, _HEIGHT - 46), x, y)
     for tick in y.ticks:
         canvas.line([plot.at(x.low, tick), plot.at(x.high, tick)], FAINT)
@@ -101,7 +100,7 @@ def _x_axis(panel: Panel) -> _LogAxis:
     return _LogAxis(panel.x_title, places[0] - margin, places[-1] + margin, places[::every], panel.x_unit)
 
 
-def _y_axis(values: Sequence[float], title: str) -> _LogAxis:
+def _y_axis(values: Sequence[float]) -> _LogAxis:
     """At least a decade, so that what is constant looks it."""
     low, high = math.log10(min(values)), math.log10(max(values))
     middle, half = (low + high) / 2, max((high - low) / 2, 0.5)
@@ -109,4 +108,4 @@ def _y_axis(values: Sequence[float], title: str) -> _LogAxis:
     factors = (1, 2, 5) if high - low < 1.5 else (1, 3) if high - low < 2.5 else (1,)
     powers = range(math.floor(low), math.ceil(high) + 1)
     ticks = [math.log10(factor) + power for power in powers for factor in factors]
-    return _LogAxis(title, low, high, [tick for tick in ticks if low <= tick <= high])
+    return _LogAxis("", low, high, [tick for tick in ticks if low <= tick <= high])

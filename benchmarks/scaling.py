@@ -55,7 +55,7 @@ def panels(records: list[dict]) -> list[Panel]:
             for name, curve in record["curves"].items()
         ]
         unit = f"^{power}" if power > 1 else ""
-        made.append(Panel(record["title"], record["unit"], "ms", record["sides"], lines, unit))
+        made.append(Panel(f"{record['title']}, ms", record["unit"], record["sides"], lines, unit))
     return made
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What something costs against its size, and whether it grows no faster than it may.
 
-    side, size    a picture of side 64 has the size 64^2: the number of rays, texels, voxels that work should go with
-    curve         milliseconds at every size; a sweep may have several, such as a film and the head within it
-    slope         of log time against log size over the last three sizes: 1 is linear, 0 is constant
+side, size    a picture of side 64 has the size 64^2: the number of rays, texels, voxels that work should go with
+curve         milliseconds at every size; a sweep may have several, such as a film and the head within it
+slope         of log time against log size over the last three sizes: 1 is linear, 0 is constant
 """
 
 import math
