@@ -136,7 +136,7 @@ SWEEPS = {
     "batch": Sweep("pictures of a batch", "pictures", (1, 2, 4, 8), (1, 2), batch, {"pictures": LINEAR}),
     "planes": Sweep("texels of a plane", "texels", (64, 128, 256, 512), (32, 64), planes,
                     {"planes": LINEAR, "rays": LINEAR}, 2),
-    "depth": Sweep("planes of a stack", "planes", (1, 2, 4, 8), (1, 2), depth, {"planes": LINEAR, "rays": CONSTANT}),
+    "depth": Sweep("planes of a stack", "planes", (1, 2, 4, 8), (1, 2), depth, {"planes": LINEAR, "rays": LINEAR}),
     "frames": Sweep("frames of an orbit", "frames", (1, 2, 4, 8, 16), (1, 2), frames,
                     {"film": LINEAR, "its head": CONSTANT}),
 }  # fmt: skip
