@@ -48,7 +48,7 @@ def generator(size: str, device: str) -> Generator:
 
 
 def heads(G: Generator) -> list[Head]:
-    return heads_of_seeds(G, [0], conditioning_label(G, 90), 0.7, None)
+    return heads_of_seeds(G, [0], conditioning_label(G, 90.0), 0.7, None)
 
 
 @torch.no_grad()

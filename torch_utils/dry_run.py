@@ -37,8 +37,8 @@ def _mlp_grad_flops(g: torch.Size, g_rest: torch.Size, x: torch.Size, w1: torch.
     return 2 * _mlp_flops(x, w1, *shapes) + 2 * g.numel() * w1.numel()
 
 
-# Of the operators here that hold matrix products.
-_FLOPS = {
+# Of the operators here that hold matrix products, by shapes.
+FLOPS = {
     torch.ops.fullhead.softplus_mlp: _mlp_flops,
     torch.ops.fullhead.softplus_mlp_grad: _mlp_grad_flops,
 }
@@ -49,7 +49,7 @@ def cost_of(make: Callable[[], tuple[ModuleT, Callable[[], Any]]]) -> tuple[Modu
     with FakeTensorMode(allow_non_fake_inputs=True), torch.random.fork_rng(devices=[]):
         module, call = make()
         # Autograd, if wanted, is a part of the call: the modes see the operators below it.
-        counter, memory = FlopCounterMode(display=False, custom_mapping=_FLOPS), _PeakMemory()
+        counter, memory = FlopCounterMode(display=False, custom_mapping=FLOPS), _PeakMemory()
         by_module = _count_by_module(module, counter)
         with counter, memory:
             call()

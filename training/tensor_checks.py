@@ -41,7 +41,7 @@ def floats(
 
 def _is_finite(x: Tensor) -> bool:
     # A finite sum has finite terms, and takes one pass over planes that are as large as several pictures.
-    return bool(x.sum().isfinite()) or bool(x.isfinite().all())
+    return bool(x.detach().sum().isfinite()) or bool(x.isfinite().all())
 
 
 def has_values(network: nn.Module, x: Tensor) -> bool:

@@ -141,3 +141,12 @@ def test_values_are_not_looked_at_where_they_are_trusted(G: Generator, ws: Tenso
         assert not torch.isfinite(G.synthesis(ws * torch.nan, C)["image"]).any()
     with pytest.raises(ValueError, match="not finite"):
         G.synthesis(ws * torch.nan, C)
+
+
+@torch.no_grad()
+def test_numbers_may_be_large_so_long_as_they_are_finite(G: Generator, ws: Tensor) -> None:
+    points = torch.full((2, 3, 3), 3e38)  # Their sum is infinite.
+    assert G.sample_mixed(points, None, ws)["sigma"].isfinite().all()
+    points[0, 0] = torch.tensor([torch.inf, -torch.inf, 0])
+    with pytest.raises(ValueError, match="not finite"):
+        G.sample_mixed(points, None, ws)
