@@ -24,7 +24,7 @@ ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
 class Cost(NamedTuple):
     """Of one call."""
 
-    flops_by_module: dict[str, int]  # By path, of modules that were called.
+    flops_by_module: dict[str, int]  # By path, of modules of which something was called.
     peak_bytes: int  # Beyond what was there before.
 
 
@@ -57,14 +57,23 @@ def cost_of(make: Callable[[], tuple[ModuleT, Callable[[], Any]]]) -> tuple[Modu
 
 
 def _count_by_module(module: torch.nn.Module, counter: FlopCounterMode) -> dict[str, int]:
-    """Filled while the modules are called. What happens in a backward pass is nobody's."""
+    """Filled while the modules are called. What happens in a backward pass is nobody's.
+
+    A module has what its calls compute, and what its parts do that are called while it is not.
+    """
     flops: dict[str, int] = {}
+    before: dict[str, int] = {}  # Of modules that are being called.
 
     def enter(name: str) -> None:
-        flops[name] = flops.get(name, 0) - counter.get_total_flops()
+        before[name] = counter.get_total_flops()
 
     def leave(name: str) -> None:
-        flops[name] += counter.get_total_flops()
+        gained = counter.get_total_flops() - before.pop(name)
+        while name not in before:
+            flops[name] = flops.get(name, 0) + gained
+            if not name:
+                break
+            name = name.rpartition(".")[0]
 
     for name, part in module.named_modules():
         part.register_forward_pre_hook(lambda *_, name=name: enter(name))

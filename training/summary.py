@@ -94,21 +94,13 @@ def _labels(batch: int, c_dim: int) -> Tensor:
     return torch.nn.functional.pad(label_from_camera(camera_on_sphere(quarter, quarter)).float(), (0, c_dim - 25))
 
 
-def _flops(cost: Cost, name: str, part: nn.Module) -> int:
-    """Of a module; of one that is only a room for others, the sum of theirs."""
-    if name in cost.flops_by_module:
-        return cost.flops_by_module[name]
-    children = ((f"{name}.{child}".removeprefix("."), module) for child, module in part.named_children())
-    return sum(_flops(cost, child, module) for child, module in children)
-
-
 def _table(title: str, module: nn.Module, cost: Cost, batch: int) -> list[str]:
     rows = [("module", "parameters", "FLOP per picture")]
     for name, part in module.named_modules():
         depth = name.count(".") + 1 if name else 0
         own = sum(p.numel() for p in part.parameters())
         if own and depth <= _DEPTH:
-            flops = _flops(cost, name, part) // batch
+            flops = cost.flops_by_module.get(name, 0) // batch
             shown = f"{'  ' * depth}{name.rpartition('.')[2] or title}"
             rows.append((shown, f"{own:,}", format_count(flops) if flops else ""))
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
