@@ -16,7 +16,7 @@ from training.inversion.tuning import Tuning
 from training.portraits.latents import Latent
 from training.portraits.trajectories import moving
 
-STEPS = 10  # Of each way are timed, and as many are not.
+STEPS = 5  # Of each way are timed, and as many are not.
 
 
 def inversion(G: Generator, stage: str) -> Workload:

@@ -38,4 +38,4 @@ def _workload(bench: Bench, batches: Iterator) -> Workload:
         FAST: {"G, D": Part(without, 1 - 1 / every), "G, D, R1": Part(with_r1, 1 / every)},
         PLAIN: {"G, D": Part(plainly(without), 1 - 1 / every), "G, D, R1": Part(plainly(with_r1), 1 / every)},
     }
-    return Workload(f"training iteration, {bench.config.name}, batch {loop.batch}", "iteration", ways, rounds=3)
+    return Workload(f"training iteration, {bench.config.name}, batch {loop.batch}", "iteration", ways, rounds=2)
