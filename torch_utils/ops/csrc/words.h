@@ -6,10 +6,8 @@
 
 namespace fullhead {
 
-// A counter has one word for the block: item i ends after 2^32 of them.
+// A counter has one word for the block: an item ends after 2^32 of them.
 constexpr int64_t kMostWords = int64_t(1) << 34;
-
-inline int64_t blocks_of(int64_t count) { return (count + 3) / 4; }
 
 inline void check_words(const at::Tensor& indices, int64_t count) {
   TORCH_CHECK(indices.dim() == 1 && indices.scalar_type() == at::kLong, "philox_words: indices must be [n] of int64");

@@ -18,6 +18,11 @@ constexpr int64_t kBlocksPerTask = 4096;
 struct Lanes {
   uint64_t index[kLanes] = {}, block[kLanes] = {}, words[4][kLanes];
 
+  // The next blocks of an item.
+  void fill(int64_t begin, int64_t run, int64_t item, int64_t first) {
+    for (int64_t j = 0; j < run; ++j) index[begin + j] = uint64_t(item), block[begin + j] = uint64_t(first + j);
+  }
+
   void work(uint64_t key) {
     for (int64_t j = 0; j < kLanes; ++j) {
       uint64_t made[4];
@@ -44,7 +49,7 @@ struct Lanes {
 at::Tensor philox_words(const at::Tensor& indices_any, int64_t key, int64_t count) {
   check_words(indices_any, count);
   const at::Tensor indices = indices_any.contiguous();
-  const int64_t items = indices.numel(), blocks = blocks_of(count);
+  const int64_t items = indices.numel(), blocks = (count + 3) / 4;
   at::Tensor out = on_huge_pages(at::empty({items, count}, indices.options()));
   const int64_t* index = indices.const_data_ptr<int64_t>();
   int64_t* to = out.mutable_data_ptr<int64_t>();
@@ -55,9 +60,11 @@ at::Tensor philox_words(const at::Tensor& indices_any, int64_t key, int64_t coun
       const int64_t used = std::min(kLanes, end - start);
       int64_t* row = to + item * count + 4 * block;
       const bool is_whole = count % 4 == 0 || 4 * (block + used) <= count;
-      for (int64_t j = 0; j < used; ++j) {
-        lanes.index[j] = uint64_t(index[item]), lanes.block[j] = uint64_t(block);
-        if (++block == blocks) block = 0, ++item;
+      for (int64_t filled = 0; filled < used;) {
+        const int64_t run = std::min(used - filled, blocks - block);
+        lanes.fill(filled, run, index[item], block);
+        filled += run, block += run;
+        if (block == blocks) block = 0, ++item;
       }
       lanes.work(uint64_t(key));
       is_whole ? lanes.store(used, row) : lanes.store(used, count, row);
