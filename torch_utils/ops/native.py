@@ -73,7 +73,7 @@ _serves._dynamo_marked_constant = True
 
 
 def serves_if_loaded(op: str, x: Tensor) -> bool:
-    """As `serves`, for an operator that alone is not worth a build: unless asked for by name, it waits for another's."""
+    """As `serves`, for an operator not worth a build by itself: unless asked for by name, it waits for another's."""
     return _serves_if_loaded(op, x.device.type)
 
 
