@@ -9,6 +9,7 @@ import click
 from dnnlib.clean_errors import INTERRUPTED, clean_errors
 from dnnlib.console import get_logger
 from dnnlib.stop import stop_requests
+from torch_utils.devices import find_device
 from training.inversion.settings import Settings
 from training.portraits.options import CONTEXT, IntList, network_options, open_generator, without_effect
 from training.portraits.views import Degrees
@@ -39,8 +40,9 @@ PATH = click.Path(path_type=Path)
               help="Of tuning the generator; 0 leaves it alone.")  # fmt: skip
 @click.option("--keep", type=click.FloatRange(0), default=Settings.keep,
               help="How firmly tuning keeps the sides that no picture shows; 0: not at all.")  # fmt: skip
-@click.option("--perceptual", metavar="FILE", type=PATH,
-              help="A TorchScript module of perceptual features.  [default: edges are compared]")  # fmt: skip
+@click.option("--perceptual", metavar="headnet|edges|FILE", default="headnet",
+              help="By what pictures are compared beside pixels: the network of the metrics, edges, or a TorchScript "
+              "module of features.")  # fmt: skip
 @click.option("--latent", metavar="FILE.npz", type=PATH, help="Styles found before: no search, tuning only.")
 @click.option("--seed", type=click.IntRange(0), default=Settings.seed, help="Of all random numbers.")
 @click.option("--save-video", type=bool, metavar="BOOL", help="How it went, as proj.mp4.  [default: where PyAV is]")
@@ -49,7 +51,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--shape-res", type=int, default=512, help="Voxels along a side.")
 @without_effect("--reload-modules", "networks are always run by this program's own code")
 @clean_errors
-def main(network: str, delta: str | None, device: str, precision: str | None, **flags: Any) -> None:
+def main(network: str, delta: str | None, device: str, precision: str | None, perceptual: str, **flags: Any) -> None:
     """Finds the head in a portrait, then tunes the generator until it shows this very portrait.
 
     \b
@@ -60,7 +62,8 @@ def main(network: str, delta: str | None, device: str, precision: str | None, **
 
     Stopped, the same command goes on.
     """  # noqa: D301 - \b is for click
-    from training.inversion.command import Request, project  # noqa: PLC0415 - help needs no networks
+    from metrics.likeness import find_likeness  # noqa: PLC0415 - help needs no networks
+    from training.inversion.command import Request, project  # noqa: PLC0415
 
     if delta is not None:
         raise ValueError(
@@ -68,9 +71,10 @@ def main(network: str, delta: str | None, device: str, precision: str | None, **
         )
     request = Request(**flags)
     request.check()
+    likeness = find_likeness(perceptual, find_device(device))
     G = open_generator(network, device, precision)
     with stop_requests() as stop:
-        if not project(G, Path(network).name, request, stop):
+        if not project(G, Path(network).name, request, likeness, stop):
             log.warning("stopped; the same command goes on")
             raise click.exceptions.Exit(INTERRUPTED)
 

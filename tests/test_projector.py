@@ -68,7 +68,7 @@ def test_the_published_command_leaves_all_it_says(place: Path) -> None:
     assert names <= {file.name for file in out.iterdir()}
     numbers = json.loads((out / "inversion.json").read_text())
     assert numbers["steps"] == {"search": 3, "tuning": 2}
-    assert numbers["perceptual"] == "multi-scale gradients"
+    assert numbers["perceptual"] == "HeadNet"
     assert set(numbers["psnr_db"]) == set(numbers["psnr_inside_db"]) == {"mean head", "search", "tuning"}
     assert Image.open(out / "proj.png").size == (32, 32)
 

@@ -5,15 +5,12 @@ import dataclasses
 import threading
 from pathlib import Path
 
-import torch
-
 from dnnlib.console import get_logger
 from dnnlib.text import format_duration
 from dnnlib.video.formats import Video, VideoError, check_video
 from training.generator import Generator
 from training.inversion.inverting import invert
-from training.inversion.likeness import Likeness, edges
-from training.inversion.perceptual import load_perceptual
+from training.inversion.likeness import Likeness
 from training.inversion.reading import read_targets
 from training.inversion.results import VIDEO, video_of, write_results, write_shapes, write_video
 from training.inversion.settings import Settings, Space
@@ -41,7 +38,6 @@ class Request:
     num_steps: int
     num_steps_pti: int
     keep: float
-    perceptual: Path | None
     latent: Path | None
     seed: int
     save_video: bool | None
@@ -102,7 +98,7 @@ class Request:
         return Settings(self.space, self.num_steps, self.num_steps_pti, self.seed, refine, self.keep)
 
 
-def project(G: Generator, network: str, request: Request, stop: threading.Event) -> bool:
+def project(G: Generator, network: str, request: Request, likeness: Likeness, stop: threading.Event) -> bool:
     """From pictures to files. False if it was stopped."""
     targets, knows_cameras = read_targets(
         G,
@@ -112,8 +108,6 @@ def project(G: Generator, network: str, request: Request, stop: threading.Event)
         request.views(),
         one_person=not request.separate,
     )
-    device = next(G.parameters()).device
-    likeness = _likeness(request.perceptual, device)
     start = None if request.latent is None else latent_for(G, request.latent)
     if start is not None and request.views():  # Cameras that are given go before those of the file.
         start = dataclasses.replace(start, labels=None)
@@ -133,7 +127,3 @@ def project(G: Generator, network: str, request: Request, stop: threading.Event)
     psnr = [f"{name} {sum(each) / len(each):.1f} dB" for name, each in numbers["psnr_db"].items()]
     log.info(f"{request.outdir}: {', '.join(psnr)}, after {format_duration(numbers['elapsed_s'])}")
     return True
-
-
-def _likeness(file: Path | None, device: torch.device) -> Likeness:
-    return edges() if file is None else load_perceptual(file, device)

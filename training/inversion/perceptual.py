@@ -25,7 +25,7 @@ def load_perceptual(path: str | Path, device: torch.device) -> Likeness:
     """The distance in the features of this module. Its code runs here: it comes from people one trusts."""
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"{path}: is no file; name a TorchScript module, or leave out --perceptual to compare edges")
+        raise ValueError(f"{path}: is no file; name a TorchScript module, or leave out --perceptual")
     try:
         with warnings.catch_warnings():  # PyTorch writes no new files of this kind gladly; there are old ones.
             warnings.simplefilter("ignore", DeprecationWarning)

@@ -108,10 +108,10 @@ class ToImage(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch inputs h w"], w: Float[Tensor, "batch w_dim"]
     ) -> Float[Tensor, "batch outputs h w"]:
-        styles = self.affine(w) * self.style_gain
-        weights = (self.weight[None, :, :, 0, 0] * styles[:, None]).to(x.dtype)  # [batch, outputs, inputs]
-        # In channels-last memory this is one matrix product per picture; styles and bias cost no pass over it.
-        pixels = x.permute(0, 2, 3, 1).flatten(1, 2)
-        y = torch.baddbmm(self.bias.to(x.dtype), pixels, weights.transpose(1, 2))
-        y = y.unflatten(1, x.shape[2:]).permute(0, 3, 1, 2).to(torch.promote_types(x.dtype, torch.float32))
+        styles, bias = self.affine(w) * self.style_gain, self.bias.to(x.dtype)
+        if len(x) == 1:  # As above.
+            y = F.conv2d(x, (self.weight * styles[0, :, None, None]).to(x.dtype), bias)
+        else:
+            y = F.conv2d(x * styles.to(x.dtype)[:, :, None, None], self.weight.to(x.dtype), bias)
+        y = y.to(torch.promote_types(x.dtype, torch.float32))
         return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)
