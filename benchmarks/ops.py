@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks import harness, stock_ops
 from torch_utils import ops
 from torch_utils.ops import build, distance_field, native
+from torch_utils.ops.philox_words import reference as philox_reference
 from training.data.synthetic.solid import Solid, ellipsoid
 
 RAYS, SAMPLES, FEATURES = 64 * 64, 48, 32
@@ -280,6 +281,28 @@ def decoder_cases(device: str) -> list[Case]:
     ]
 
 
+def word_cases(device: str) -> list[Case]:
+    """Random words of a training step of eight images: for all samples along their rays, and for many small choices."""
+    indices = torch.arange(8, device=device) + 2**33
+    sizes = {"8 x 24,576 words": [24_576], "40 draws of 8 x 20 words": [20] * 40}
+
+    def draw(words: Callable[[Tensor, int, int], Tensor], counts: list[int]) -> list[Tensor]:
+        return [words(indices, key, count) for key, count in enumerate(counts)]
+
+    return [
+        Case(
+            "philox_words",
+            what,
+            "items, words",
+            {
+                NATIVE: lambda counts=counts: draw(ops.philox_words, counts),
+                STOCK: lambda counts=counts: draw(philox_reference, counts),
+            },
+        )
+        for what, counts in sizes.items()
+    ]
+
+
 def solid_cases(device: str) -> list[Case]:
     """A ball of eighty blended ellipsoids in four layers, at points of its surface as a picture sees them."""
     solid = Solid()
@@ -335,7 +358,7 @@ def main(device: str, rounds: int, only: str, write: bool) -> None:
     harness.take_device(device)
     torch.manual_seed(0)
     cases = []
-    makers = [trigrid_cases, image_cases, ray_cases, decoder_cases]
+    makers = [trigrid_cases, image_cases, ray_cases, decoder_cases, word_cases]
     if build.has_kernel("distance_field", device):
         makers.append(solid_cases)
     with native.forced("native"):

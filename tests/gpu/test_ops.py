@@ -24,6 +24,7 @@ CASES = named(
     composite_passes=op_cases.composite_passes_cases(),
     softplus_mlp=op_cases.softplus_mlp_cases(),
     importance_depths=op_cases.importance_cases(),
+    philox_words=op_cases.philox_cases(),
 )
 # Atomics sum the gradient of the planes in the order in which threads arrive.
 REPEATABLE = [param for param in CASES if not param.id.startswith("trigrid_sample")]
@@ -113,7 +114,7 @@ def test_kernels_give_the_same_bits_twice(case):
 @pytest.mark.parametrize("case", [param for param in CASES if param.id in (
     "biased_act-lrelu", "biased_act-swish-clamped", "fir_resample-upsample", "fir_resample-long", "fir_act-lrelu",
     "trigrid_sample-depth3", "composite-channels5", "composite_passes-channels5", "softplus_mlp-odd",
-    "importance_depths-exact", "importance_depths-merge",
+    "importance_depths-exact", "importance_depths-merge", "philox_words-cut-short",
 )])  # fmt: skip
 def test_compiled_in_one_graph_gives_the_eager_values_and_gradients(case):
     op_checks.check_compiles(case, "native", DEVICE)

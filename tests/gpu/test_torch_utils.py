@@ -7,17 +7,21 @@ import pytest
 import torch
 from torch import nn
 
-from torch_utils import rng
+from torch_utils import ops, rng
 from torch_utils.ema import update_ema_
 from torch_utils.stats import Collector
 
 DEVICE = "cuda"
 
 
+@pytest.mark.parametrize("path", ["native", "reference"])
 @pytest.mark.parametrize("draw", [rng.words, rng.uniform], ids=["words", "uniform"])
-def test_random_bits_do_not_depend_on_the_device(draw):
-    indices = torch.arange(1000)
-    assert draw(0, "z", indices.to(DEVICE), (33,)).cpu().equal(draw(0, "z", indices, (33,)))
+def test_random_bits_do_not_depend_on_the_device(draw, path):
+    indices = torch.arange(1000) * 2**30 - 2**35
+    with ops.forced("reference"):
+        expected = [draw(0, "z", indices, (count,)) for count in (1, 6, 33, 64)]
+    with ops.forced(path):
+        assert all(draw(0, "z", indices.to(DEVICE), e.shape[1:]).cpu().equal(e) for e in expected)
 
 
 def test_random_normals_agree_to_rounding():

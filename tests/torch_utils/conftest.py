@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+from torch_utils.ops import native, toolchain
+from torch_utils.ops.__main__ import OPERATORS
+
 ROOT = pathlib.Path(__file__).parents[2]
 
 
@@ -56,3 +59,13 @@ def start_ranks(tmp_path_factory):
     yield start
     for ranks in started:
         ranks.end()
+
+
+@pytest.fixture(scope="session")
+def native_cpu() -> None:
+    """Every CPU kernel serves. Only a machine without the tools may skip: a build that fails is a failure."""
+    tools = toolchain.find()
+    if not tools.can_build:
+        pytest.skip(f"The native kernels cannot be built here. {' '.join(tools.missing)}")
+    for op in OPERATORS:
+        assert native.why_not(op, "cpu") is None

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import itertools
+from collections.abc import Iterator
 
 import pytest
 import scipy.stats
@@ -7,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from torch_utils import rng
+from torch_utils import ops, rng
 
 MASK = 0xFFFFFFFF
 DRAWS = {
@@ -16,6 +17,15 @@ DRAWS = {
     "normal": rng.normal,
     "integers": lambda *args: rng.integers(*args, high=1000),
 }
+
+
+@pytest.fixture(params=["native", "reference"], autouse=True, scope="module")
+def path(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test twice: the words of the kernel, and those of the reference."""
+    if request.param == "native":
+        request.getfixturevalue("native_cpu")
+    with ops.forced(request.param):
+        yield
 
 
 def philox_of_one_counter(counter, key):
@@ -162,10 +172,3 @@ def test_generators_repeat_and_differ():
     first = torch.rand(5, generator=rng.generator(0, "augment", 3))
     assert first.equal(torch.rand(5, generator=rng.generator(0, "augment", 3)))
     assert not first.equal(torch.rand(5, generator=rng.generator(0, "augment", 4)))
-
-
-@pytest.mark.parametrize("count", [1, 7, rng.CPU_CHUNK, 2 * rng.CPU_CHUNK + 3])
-def test_the_host_gets_the_words_that_devices_get(count: int) -> None:
-    counter = torch.randint(0, 2**32, (4, count), generator=torch.Generator().manual_seed(0))
-    for key in (0, 1, 2**64 - 1, rng.key_of(3, "words")):
-        assert torch.equal(rng.philox(counter, key), rng._philox(counter, key))

@@ -10,6 +10,7 @@ from torch_utils.ops.fir_act import fir_act
 from torch_utils.ops.fir_resample import downsample, filter_taps, fir_resample, smooth, upsample
 from torch_utils.ops.importance_depths import importance_depths, merge_depths, mid_cell
 from torch_utils.ops.native import forced
+from torch_utils.ops.philox_words import philox_words
 from torch_utils.ops.softplus_mlp import softplus_mlp
 from torch_utils.ops.trigrid_sample import trigrid_sample
 
@@ -26,6 +27,7 @@ __all__ = [
     "importance_depths",
     "merge_depths",
     "mid_cell",
+    "philox_words",
     "smooth",
     "softplus_mlp",
     "trigrid_sample",

@@ -22,6 +22,7 @@ OPERATORS = (
     "softplus_mlp",
     "composite",
     "importance_depths",
+    "philox_words",
     "distance_field",
 )
 

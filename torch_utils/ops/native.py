@@ -72,6 +72,18 @@ def _serves(op: str, device_type: str) -> bool:
 _serves._dynamo_marked_constant = True
 
 
+def serves_if_loaded(op: str, x: Tensor) -> bool:
+    """As `serves`, for an operator not worth a build by itself: unless asked for by name, it waits for another's."""
+    return _serves_if_loaded(op, x.device.type)
+
+
+def _serves_if_loaded(op: str, device_type: str) -> bool:
+    return (mode() == "native" or has_looked()) and _serves(op, device_type)
+
+
+_serves_if_loaded._dynamo_marked_constant = True
+
+
 def has_looked() -> bool:
     """Whether this process has tried to build and load already: then `why_not` costs nothing and is final."""
     return _load.cache_info().currsize > 0

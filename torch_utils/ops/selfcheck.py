@@ -35,6 +35,7 @@ def examples(device: str = "cpu") -> list[Example]:
     image = normal(2, 8, 16, 16).to(memory_format=torch.channels_last)
     depths = torch.rand(2, 6, 12, generator=generator).sort(-1).values.to(device) + 2
     weights = torch.rand(2, 6, 11, generator=generator).to(device)
+    indices = torch.tensor([0, -3, 2**40 + 1])
     return [
         Example("biased_act", lambda x, b: ops.biased_act(x, b, "lrelu", clamp=1.0), (image, normal(8))),
         Example("biased_act", lambda x, b: ops.biased_act(x, b, "swish"), (image.contiguous(), normal(8))),
@@ -73,6 +74,7 @@ def examples(device: str = "cpu") -> list[Example]:
             False,
         ),
         Example("importance_depths", ops.merge_depths, (depths, depths[..., ::2] + 0.01), False),
+        Example("philox_words", lambda i: ops.philox_words(i, 2**64 - 1, 7), (indices.to(device),), False),
         Example("distance_field", distance, (normal(500, 3), _solid().to(device)), False),
     ]
 

@@ -216,6 +216,25 @@ def importance_cases() -> list[Case]:
     ]
 
 
+def philox_cases() -> list[Case]:
+    def case(name: str, items: int, count: int, key: int) -> Case:
+        # Words as float64, which holds all of them: comparisons are of floating-point numbers.
+        return Case(
+            name,
+            lambda i: ops.philox_words(i[:, 0].long(), key, count).double(),
+            (torch.arange(items, dtype=torch.float64)[:, None] - 3,),
+            0,
+            (0,),
+        )
+
+    return [
+        case("pairs", 7, 6, 2**64 - 1),
+        case("cut-short", 5, 37, 2**63),
+        case("one-word", 131, 1, 0),
+        case("many-words", 2, 3000, 12345),
+    ]
+
+
 def distance_cases() -> list[Case]:
     tables = {f"solid{seed}": random_solid(seed).table().double() for seed in range(4)}
     return [Case(name, distance, (normal(23, 70, 3) / 5, table), 0, (0, 1)) for name, table in tables.items()]

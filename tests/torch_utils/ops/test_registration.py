@@ -26,6 +26,7 @@ GROUPS = {
     "composite_passes": op_cases.composite_passes_cases(),
     "softplus_mlp": op_cases.softplus_mlp_cases(),
     "importance_depths": op_cases.importance_cases(),
+    "philox_words": op_cases.philox_cases(),
     "distance_field": op_cases.distance_cases(),
 }
 ALL_CASES = [pytest.param(case, id=f"{op}-{case}") for op, cases in GROUPS.items() for case in cases]
@@ -138,6 +139,12 @@ def samples() -> dict[str, list[tuple]]:
             (image(3, 6).sort(-1).values, image(3, 4).sort(-1).values),
             (image(0, 6), image(0, 4)),
         ],
+        "philox_words": [
+            (torch.arange(3), 2**63 - 1, 6),
+            (torch.arange(20)[::2] - 5, -1, 7),
+            (torch.arange(0), 0, 4),
+            (torch.arange(3), 0, 0),
+        ],
         "distance_field": [
             (image(70, 3), random_solid(0).table()),
             (image(3, 70).T, random_solid(1).table()),
@@ -166,6 +173,7 @@ def test_every_registered_operator_is_checked():
     "fir_resample/smooth", "fir_resample/up3-down2", "fir_act/lrelu", "fir_act/noise-per-image", "fir_act/tanh",
     "trigrid_sample/depth3", "trigrid_sample/planar", "composite/channels5", "composite_passes/channels5",
     "softplus_mlp/odd", "importance_depths/exact", "importance_depths/shifted", "importance_depths/merge",
+    "philox_words/cut-short",
 ))  # fmt: skip
 def test_compiled_in_one_graph_gives_the_eager_values_and_gradients(case, path):
     op_checks.check_compiles(case, path)
@@ -174,7 +182,7 @@ def test_compiled_in_one_graph_gives_the_eager_values_and_gradients(case, path):
 @pytest.mark.parametrize("case", pick(
     "biased_act/lrelu", "fir_resample/up3-down2", "fir_act/noise-per-image", "trigrid_sample/depth3",
     "composite/channels5", "composite_passes/channels5", "softplus_mlp/odd", "importance_depths/exact",
-    "importance_depths/merge", "distance_field/solid0",
+    "importance_depths/merge", "philox_words/cut-short", "distance_field/solid0",
 ))  # fmt: skip
 def test_compiled_with_dynamic_shapes_gives_the_eager_values_and_gradients(case):
     op_checks.check_compiles(case, "native", dynamic=True)

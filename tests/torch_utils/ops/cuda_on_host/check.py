@@ -49,6 +49,7 @@ RELATED = {
     "composite_passes": ("composite_passes", "composite_passes_grad"),
     "softplus_mlp": ("softplus_mlp", "softplus_mlp_grad"),
     "importance_depths": ("importance_depths", "merge_depths"),
+    "philox_words": ("philox_words",),
 }
 
 if __name__ == "__main__":

@@ -92,6 +92,9 @@ int launch_importance_depths(void* stream, Element element, const void* depths, 
 int launch_merge_depths(void* stream, Element element, const void* first, const void* second, void* depths, int64_t* order,
                         int64_t rays, int32_t num_first, int32_t num_second);
 
+// `indices` [items] and `out` [items, count], dense.
+int launch_philox_words(void* stream, const int64_t* indices, int64_t* out, uint64_t key, int64_t items, int64_t count);
+
 // Two layers, dense, float or double.
 struct MlpArguments {
   int64_t rows;
