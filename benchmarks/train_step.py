@@ -171,6 +171,7 @@ def measure(config: RunConfig, device: torch.device, rounds: int, items: int, fo
             memory[name] = peak_bytes(device)
         for _ in range(rounds):
             for name, take in ways.items():
+                take()  # Caches and memory are then as this way leaves them, and not as another did.
                 taken[name].append(take())
         share = outside_kernels(many, batches)
     speeds = {name: harness.median([many.images_per_second(phases) for phases in rows]) for name, rows in taken.items()}
