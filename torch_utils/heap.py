@@ -3,19 +3,35 @@
 
 The C library gives every large piece back to the system at once, and takes it again for the next picture: a picture of
 512 x 512 then waits for the system's pages as long as for its convolutions. Only glibc is told otherwise, by its
-mallopt; elsewhere nothing is changed.
+mallopt; elsewhere nothing is changed. Where Linux has huge pages on demand, they are asked for.
 """
 
 import ctypes
 import sys
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -2, -3, -4  # Names of mallopt's numbers.
-_MIB = 1 << 20
+_MADV_HUGEPAGE = 14
+_PAGE, _MIB = 4096, 1 << 20
 
 
 def keep_freed_memory() -> bool:
     """Up to 2 GiB of it at the end of the heap; what is between used pieces stays in any case. Whether it could be."""
-    return _told({_MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 64 * _MIB})
+    return _told({_MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 64 * _MIB}) and _ask_for_huge_pages(1536 * _MIB)
+
+
+def _ask_for_huge_pages(size: int) -> bool:
+    # The heap grows by a piece that is free again at once: no memory is taken, but what lies there later is.
+    libc = _glibc()
+    libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    libc.free.argtypes = [ctypes.c_void_p]
+    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    piece = libc.malloc(size)
+    if not piece:
+        return True  # Small pages serve too.
+    begin = -(-piece // _PAGE) * _PAGE
+    libc.madvise(begin, (piece + size - begin) // _PAGE * _PAGE, _MADV_HUGEPAGE)
+    libc.free(piece)
+    return True
 
 
 def return_freed_memory() -> bool:

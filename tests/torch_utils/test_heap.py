@@ -3,6 +3,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,17 @@ def test_memory_that_is_kept_is_not_fetched_again() -> None:
 def test_it_goes_back_when_that_is_asked() -> None:
     kept, returned, _ = measured("keep_freed_memory", "return_freed_memory")
     assert returned > 10 * max(kept, 1)
+
+
+@pytest.mark.skipif(heap._glibc() is None, reason="only glibc is told")
+def test_what_is_kept_lies_on_huge_pages() -> None:
+    setting = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    if not setting.exists() or "[never]" in setting.read_text():
+        pytest.skip("this system gives none")
+    program = "import torch; from torch_utils import heap; heap.keep_freed_memory(); held = torch.zeros(25_000_000); "
+    program += "print(*[l.split()[1] for l in open('/proc/self/smaps_rollup') if l.startswith('AnonHuge')])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(done.stdout) * 1024 > 50e6
 
 
 def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
