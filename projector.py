@@ -41,8 +41,8 @@ PATH = click.Path(path_type=Path)
 @click.option("--keep", type=click.FloatRange(0), default=Settings.keep,
               help="How firmly tuning keeps the sides that no picture shows; 0: not at all.")  # fmt: skip
 @click.option("--perceptual", metavar="headnet|edges|FILE", default="headnet",
-              help="By what pictures are compared beside pixels: the network of the metrics, edges, or a TorchScript "
-              "module of features.")  # fmt: skip
+              help="By what pictures are compared beside pixels: the network of the metrics, edges, VGG16 in "
+              "safetensors, or a TorchScript module of features.")  # fmt: skip
 @click.option("--latent", metavar="FILE.npz", type=PATH, help="Styles found before: no search, tuning only.")
 @click.option("--seed", type=click.IntRange(0), default=Settings.seed, help="Of all random numbers.")
 @click.option("--save-video", type=bool, metavar="BOOL", help="How it went, as proj.mp4.  [default: where PyAV is]")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A perceptual distance from a file: a TorchScript module that maps pictures to features.
+"""A perceptual distance from a file: VGG16 in safetensors, or a TorchScript module that maps pictures to features.
 
     features = module(pictures)     pictures [N, 3, H, W] in [0, 255], at most 256 x 256; features [N, F]
 
@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from training.inversion.likeness import Likeness
+from training.inversion.vgg_distance import VggDistance
 
 PIXEL_WEIGHT = 0.1  # As published, beside such features.
 _MAX_SIZE = 256
@@ -25,7 +26,10 @@ def load_perceptual(path: str | Path, device: torch.device) -> Likeness:
     """The distance in the features of this module. Its code runs here: it comes from people one trusts."""
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"{path}: is no file; name a TorchScript module, or leave out --perceptual")
+        raise ValueError(f"{path}: is no file; name weights or a TorchScript module, or leave out --perceptual")
+    if path.suffix == ".safetensors":
+        vgg = VggDistance(path, device)
+        return Likeness(path.name, PIXEL_WEIGHT, lambda a, b: vgg(_at_most(a), _at_most(b)))
     try:
         with warnings.catch_warnings():  # PyTorch writes no new files of this kind gladly; there are old ones.
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -42,9 +46,7 @@ def load_perceptual(path: str | Path, device: torch.device) -> Likeness:
     told = told if set(told) <= wanted else {}
 
     def features(pictures: Tensor) -> Tensor:
-        if pictures.shape[-1] > _MAX_SIZE:
-            pictures = interpolate(pictures, size=(_MAX_SIZE, _MAX_SIZE), mode="area")
-        return module((pictures + 1) * 127.5, **told)
+        return module((_at_most(pictures) + 1) * 127.5, **told)
 
     def distance(pictures: Tensor, targets: Tensor) -> Tensor:
         with torch.no_grad():
@@ -53,6 +55,12 @@ def load_perceptual(path: str | Path, device: torch.device) -> Likeness:
 
     _try(features, path, device)
     return Likeness(path.name, PIXEL_WEIGHT, distance)
+
+
+def _at_most(pictures: Tensor) -> Tensor:
+    if pictures.shape[-1] <= _MAX_SIZE:
+        return pictures
+    return interpolate(pictures, size=(_MAX_SIZE, _MAX_SIZE), mode="area")
 
 
 def _try(features: Callable[[Tensor], Tensor], path: Path, device: torch.device) -> None:
