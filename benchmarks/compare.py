@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything people wait for, ours against the published way: pictures, orbits, shapes, inversions, training.
 
-Both ways compute the same networks in turn, in one process; the pictures are compared too. The floor is the bare
+Both ways compute the same networks in turn, each in its own process; the pictures are compared too. The floor is the bare
 convolutions of the same shapes, and nothing else. `plain_path.py` is the published way, `floor.py` the floor.
 """
 
@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks import harness
 from benchmarks.charts import speed_chart
+from benchmarks.neighbour import Neighbour
 from benchmarks.workload import FAST, FAST_BF16, FLOOR, PLAIN, Workload, measure
 from benchmarks.workloads.inversions import inversion
 from benchmarks.workloads.iterations import iteration
@@ -123,8 +124,11 @@ def main(names: tuple[str, ...], device: str, rounds: int | None, write: bool) -
     harness.take_device(device)
     records = {}
     for name in names or ENTRIES:
-        with ENTRIES[name].make(device, has_bf16(device)) as workload:
-            records[name] = {**measure(workload, device, rounds), "environment": harness.environment(device)}
+        with ENTRIES[name].make(device, has_bf16(device)) as workload, Neighbour(name, device) as neighbour:
+            records[name] = {
+                **measure(neighbour.instead(workload), device, rounds),
+                "environment": harness.environment(device),
+            }
         click.echo(table({name: records[name]}).splitlines()[-1], err=True)
     click.echo(table(records))
     if write:

@@ -75,6 +75,12 @@ def _status_bytes(status: Path, name: str) -> int:
     return int(line.split()[1]) * 1024
 
 
+def wait(device: str) -> None:
+    """Until a GPU has done what it was given."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
 def take_device(device: str) -> None:
     """Refuses one that is not there, and sets it up as the scripts do."""
     try:

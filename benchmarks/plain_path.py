@@ -3,8 +3,7 @@
 
 Pictures in NCHW; convolutions with one set of weights per picture as grouped convolutions (while training, styles
 scale the input instead); filter, noise, bias and activation as steps of their own; planes sampled by grid_sample one
-after another; all samples of all rays held at once, sorted and gathered. Freed memory goes back to the system, as it
-does where nobody sees to it.
+after another; all samples of all rays held at once, sorted and gathered.
 
     with plain_path():
         G.synthesis(ws, c)  # the same picture
@@ -19,7 +18,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks import stock_ops
-from torch_utils import heap
 from torch_utils.ops import native
 from torch_utils.ops.biased_act import biased_act, default_gain
 from torch_utils.ops.fir_resample import downsample_pad, upsample_pad
@@ -38,7 +36,7 @@ _AXES = {"xy_xz_yz": ((0, 1, 2), (0, 2, 1), (1, 2, 0)), "xy_xz_zx": ((0, 1, 2), 
 
 @contextmanager
 def plain_path() -> Iterator[None]:
-    """All networks compute the plain way. Afterwards freed memory is kept, as our programs do."""
+    """All networks compute the plain way."""
     ways = (
         (StyledConv, "forward", _styled_conv),
         (ToImage, "forward", _to_image),
@@ -54,8 +52,6 @@ def plain_path() -> Iterator[None]:
         stack.enter_context(native.forced("reference"))
         for owner, name, way in ways:
             stack.enter_context(mock.patch.object(owner, name, way))
-        heap.return_freed_memory()
-        stack.callback(heap.keep_freed_memory)
         yield
 
 
