@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Everything people wait for, ours against the published way: pictures, orbits, shapes, inversions, training.
 
-Both ways compute the same networks in turn, each in its own process; the pictures are compared too. The floor is the bare
-convolutions of the same shapes, and nothing else. `plain_path.py` is the published way, `floor.py` the floor.
+Both ways compute the same networks in turn, each in its own process; the pictures are compared too. The floor is the
+bare convolutions of the same shapes, and nothing else. `plain_path.py` is the published way, `floor.py` the floor.
 """
 
 import sys
