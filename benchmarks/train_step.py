@@ -25,7 +25,6 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks import harness
 from benchmarks.plain_path import plain_path
 from configs import resolve
-from torch_utils import heap
 from training.camera_paths import camera_on_sphere
 from training.cameras import hv_from_angles, label_from_camera
 from training.run_config import RunConfig
@@ -106,12 +105,8 @@ class Bench:
 
 
 def plainly(bench: Bench, batches: Iterator) -> dict[str, float]:
-    heap.return_freed_memory()
-    try:
-        with plain_path():
-            return bench.take(batches, START_NIMG)
-    finally:
-        heap.keep_freed_memory()
+    with plain_path():
+        return bench.take(batches, START_NIMG)
 
 
 def outside_kernels(bench: Bench, batches: Iterator) -> float:

@@ -9,7 +9,7 @@ mallopt; elsewhere nothing is changed. Where Linux has huge pages on demand, the
 import ctypes
 import sys
 
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -2, -3, -4  # Names of mallopt's numbers.
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # Names of mallopt's numbers.
 _MADV_HUGEPAGE = 14
 _PAGE, _MIB = 4096, 1 << 20
 
@@ -32,12 +32,6 @@ def _ask_for_huge_pages(size: int) -> bool:
     libc.madvise(begin, (piece + size - begin) // _PAGE * _PAGE, _MADV_HUGEPAGE)
     libc.free(piece)
     return True
-
-
-def return_freed_memory() -> bool:
-    """As programs begin, or rather as they go on once they have freed something large."""
-    usual = {_MMAP_MAX: 65536, _MMAP_THRESHOLD: 32 * _MIB, _TRIM_THRESHOLD: 64 * _MIB, _TOP_PAD: _MIB // 8}
-    return _told(usual) and trim()
 
 
 def trim() -> bool:

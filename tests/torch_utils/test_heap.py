@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Freed memory that stays, and that goes back."""
+"""Freed memory that stays."""
 
 import subprocess
 import sys
@@ -19,30 +19,19 @@ def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 def resident():
     return int(open('/proc/self/statm').read().split()[1]) * resource.getpagesize()
-heap.{first}(); faults(); first = faults()
-heap.{second}(); faults(); second = faults()
+faults(); usual = faults()
+heap.keep_freed_memory(); faults(); kept = faults()
 before = resident(); heap.trim()
-print(first, second, before - resident())
+print(usual, kept, before - resident())
 """
-
-
-def measured(first: str, second: str) -> list[int]:
-    program = PROGRAM.format(first=first, second=second)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    return [int(word) for word in done.stdout.split()]
 
 
 @pytest.mark.skipif(heap._glibc() is None, reason="only glibc is told")
 def test_memory_that_is_kept_is_not_fetched_again() -> None:
-    returned, kept, trimmed = measured("return_freed_memory", "keep_freed_memory")
-    assert kept < 0.1 * returned
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    usual, kept, trimmed = (int(word) for word in done.stdout.split())
+    assert kept < 0.1 * usual
     assert trimmed > 50e6  # The 100 MB that were kept.
-
-
-@pytest.mark.skipif(heap._glibc() is None, reason="only glibc is told")
-def test_it_goes_back_when_that_is_asked() -> None:
-    kept, returned, _ = measured("keep_freed_memory", "return_freed_memory")
-    assert returned > 10 * max(kept, 1)
 
 
 @pytest.mark.skipif(heap._glibc() is None, reason="only glibc is told")
@@ -59,5 +48,4 @@ def test_what_is_kept_lies_on_huge_pages() -> None:
 def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     assert not heap.keep_freed_memory()
-    assert not heap.return_freed_memory()
     assert not heap.trim()
