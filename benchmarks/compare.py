@@ -34,7 +34,7 @@ class Entry(NamedTuple):
     """A row of the table, made when its turn comes."""
 
     make: Callable[[str, bool], AbstractContextManager[Workload]]  # (device, whether the device computes in bf16)
-    goal: float  # How many times as fast as the published way.
+    goal: float | None = None  # How many times as fast as the published way.
     goal_bf16: float | None = None
     goal_floor: float | None = None  # At most so many times the floor.
 
@@ -63,8 +63,8 @@ ENTRIES = {
     "search": Entry(_of_generator("panohead", inversion, "search"), 2.5),
     "tuning": Entry(_of_generator("panohead", inversion, "tuning"), 2),
     "training": Entry(_training("panohead", 2), 2),
-    "small-picture": Entry(_of_generator("panohead_small", picture, 32, bf16=True), 1),
-    "small-orbit": Entry(_of_generator("panohead_small", orbit, bf16=True), 1),
+    "small-picture": Entry(_of_generator("panohead_small", picture, 32, bf16=True)),
+    "small-orbit": Entry(_of_generator("panohead_small", orbit, bf16=True)),
     "small-training": Entry(_training("panohead_small", 8), 2.5),
 }
 
@@ -84,8 +84,9 @@ def ratio(record: dict, way: str, over: str) -> float | None:
 def table(records: dict[str, dict]) -> str:
     """Rows in the order of ENTRIES."""
     lines = [
-        "| | published way | ours | times as fast | to reach | of the floor | to reach | bf16 | to reach | memory |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| | published way | ours | times as fast | to reach | of the floor | to reach "
+        "| bf16 | to reach | bf16, dB | memory |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for key, entry in ENTRIES.items():
         if key not in records:
@@ -93,21 +94,27 @@ def table(records: dict[str, dict]) -> str:
         record = records[key]
         ms, peak = record["milliseconds"], record["peak_bytes"]
         floor, bf16 = ratio(record, FLOOR, FAST), ratio(record, FAST_BF16, PLAIN)
+        decibels = record.get("psnr_db", {}).get(FAST_BF16)
         memory = f"{peak[FAST] / peak[PLAIN]:.2f}" if peak.get(FAST) and peak.get(PLAIN) else ""
         cells = [
             record["name"],
             _time(ms[PLAIN]),
             _time(ms[FAST]),
             f"**{ratio(record, FAST, PLAIN):.1f} x**",
-            f"{entry.goal:g} x",
+            _times(entry.goal),
             "" if floor is None else f"**{floor:.2f}**",
             "" if entry.goal_floor is None else f"{entry.goal_floor:g}",
             "" if bf16 is None else f"**{bf16:.1f} x**",
-            "" if entry.goal_bf16 is None else f"{entry.goal_bf16:g} x",
+            _times(entry.goal_bf16),
+            "" if decibels is None else f"{decibels:g}",
             memory,
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _times(goal: float | None) -> str:
+    return "" if goal is None else f"{goal:g} x"
 
 
 def _time(ms: float) -> str:
@@ -140,7 +147,7 @@ def publish(records: dict[str, dict], device: str) -> None:
     click.echo(f"Saved {harness.save('compare', device, records)}", err=True)
     picture = harness.ROOT / "docs" / "images" / f"speed-{device}.png"
     Image.fromarray(chart(records, device)).save(picture, optimize=True)
-    places = sorted({_place(record["environment"]) for record in records.values()})
+    places = sorted({harness.place(record["environment"]) for record in records.values()})
     text = f"{table(records)}\n\n![What ours takes of the published way's time](images/{picture.name})\n\n"
     harness.put_between_markers(harness.ROOT / "docs" / "results.md", f"compare-{device}", text + "  \n".join(places))
 
@@ -155,10 +162,6 @@ def chart(records: dict[str, dict], device: str) -> RGBPicture:
         if FLOOR in ms:
             floors[record["name"]] = ms[FLOOR]
     return speed_chart(rows, title=f"Time, of the published way's ({device})", floors=floors)
-
-
-def _place(facts: dict) -> str:
-    return f"{facts['device']}, {facts['threads']} threads, PyTorch {facts['torch']}, commit {facts['commit']}."
 
 
 if __name__ == "__main__":

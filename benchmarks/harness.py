@@ -106,6 +106,11 @@ def environment(device: str) -> dict[str, str | int | float]:
     }
 
 
+def place(facts: dict[str, str | int | float]) -> str:
+    """The environment in a line under a table."""
+    return f"{facts['device']}, {facts['threads']} threads, PyTorch {facts['torch']}, commit {facts['commit']}."
+
+
 def saved(name: str, device: str) -> dict[str, dict]:
     """What `save` has written before, if it was by name."""
     path = RESULTS / f"{name}-{device}.json"

@@ -43,6 +43,7 @@ H200 = Machine("H200", 67, 494, 989, 4800, 450, 400)
 MACHINES = {machine.name.lower(): machine for machine in (H200, H100, A100, V100)}
 ASSUMED = Assumptions()
 
-# The two cores of docs/ops.md, by what was measured on them: convolutions in channels-last memory, and copies.
-CPU = Machine("2 CPU cores", 0.4, 0.4, 0.8, 25, 10, 10, node=1, has_host=False)
+# The two cores of docs/ops.md, by what was measured on them: convolutions in channels-last memory, and copies
+# (benchmarks/stages.py, 38 to 66 GB/s).
+CPU = Machine("2 CPU cores", 0.4, 0.4, 0.8, 50, 10, 10, node=1, has_host=False)
 MEASURED = Assumptions(fp32_share=1, tensor_share=1, memory_share=1, launch_us=5)

@@ -387,8 +387,7 @@ def main(device: str, rounds: int, only: str, write: bool) -> None:
     ]
     click.echo(f"Saved {harness.save('ops', device, records)}", err=True)
     if write:
-        facts = harness.environment(device)
-        title = f"{facts['device']}, {facts['threads']} threads, PyTorch {facts['torch']}, commit {facts['commit']}."
+        title = harness.place(harness.environment(device))
         harness.put_between_markers(harness.ROOT / "docs" / "ops.md", f"ops-{device}", f"{title}\n\n{table(cases)}")
 
 

@@ -135,8 +135,7 @@ def main(size: str, device: str, num_frames: int, write: bool) -> None:
     click.echo(table(results))
     if write:
         click.echo(f"Saved {harness.save('orbit', device, results)}", err=True)
-        facts = harness.environment(device)
-        title = f"{facts['device']}, {facts['threads']} threads, PyTorch {facts['torch']}, commit {facts['commit']}."
+        title = harness.place(harness.environment(device))
         page = harness.ROOT / "docs" / "videos.md"
         harness.put_between_markers(page, f"orbit-{device}", f"{title}\n\n{table(results)}")
 

@@ -63,8 +63,7 @@ def write(records: list[dict]) -> None:
     """JSON, picture and page."""
     path = harness.save("scaling", "cpu", records)
     write_picture(CHART, charts(panels(records)))
-    facts = harness.environment("cpu")
-    title = f"{facts['device']}, {facts['threads']} threads, PyTorch {facts['torch']}, commit {facts['commit']}."
+    title = harness.place(harness.environment("cpu"))
     picture = f"![Milliseconds against size]({CHART.relative_to(PAGE.parent)})"
     harness.put_between_markers(PAGE, "scaling", f"{title}\n\n{table(records)}\n\n{picture}")
     click.echo(f"Saved {path}", err=True)

@@ -224,8 +224,7 @@ def main(device: str, cfg: str, assignments: tuple[str, ...], rounds: int, items
     click.echo(table(result))
     if write:
         click.echo(f"Saved {harness.save('train_step', device, [result])}", err=True)
-        facts = harness.environment(device)
-        title = f"{facts['device']}, {facts['threads']} threads, PyTorch {facts['torch']}, commit {facts['commit']}."
+        title = harness.place(harness.environment(device))
         page = harness.ROOT / "docs" / "ops.md"
         harness.put_between_markers(page, f"train-step-{device}", f"{title}\n\n{table(result)}")
 

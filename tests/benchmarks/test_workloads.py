@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 from benchmarks import compare, harness
+from benchmarks.neighbour import Neighbour
 from benchmarks.workload import FAST, FLOOR, PLAIN, Part, Workload, measure, whole
 from benchmarks.workloads import shapes
 from benchmarks.workloads.inversions import inversion
@@ -66,6 +68,18 @@ def test_a_training_iteration_has_r1_as_often_as_it_is_due(tmp_path: Path) -> No
         assert [part.times for part in workload.ways[FAST].values()] == [15 / 16, 1 / 16]
         record = measure(workload, "cpu", rounds=1)
     assert record["parts"][FAST].keys() == record["parts"][PLAIN].keys()
+
+
+@pytest.mark.slow
+def test_the_published_way_works_in_a_process_of_its_own() -> None:
+    result = CliRunner().invoke(compare.main, ["small-picture", "--rounds", "1"])
+    assert result.exit_code == 0, result.output
+    (row,) = [line for line in result.stdout.splitlines() if line.startswith("| picture 64 x 64")]
+    assert float(row.split("|")[4].strip(" *x")) > 0
+    with Neighbour("small-picture", "cpu") as neighbour:
+        theirs = neighbour.ask("picture", 0)
+    with compare.ENTRIES["small-picture"].make("cpu", False) as workload:
+        assert torch.allclose(workload.pictures[FAST](0), theirs, atol=1e-4)
 
 
 def test_the_table_has_a_row_for_each_record_in_the_order_of_the_entries() -> None:
