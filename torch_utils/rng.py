@@ -30,6 +30,11 @@ def key_of(seed: int, *names: str | int) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
+# torch.compile calls it while it traces, and keeps the answer: as torch.compiler.assume_constant_result would have it,
+# without the second that importing the compiler takes.
+key_of._dynamo_marked_constant = True
+
+
 def generator(seed: int, purpose: str, index: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A PyTorch generator for one item, for operations that take nothing else. Its stream differs between devices."""
     return torch.Generator(device).manual_seed(key_of(seed, purpose, index) >> 1)
@@ -52,9 +57,12 @@ def normal(
     # Half a step keeps the logarithm finite at word zero. Rounding up to 1 at the other end gives radius zero.
     radius = first.add_(0.5).mul_(2**-32).log_().mul_(-2).sqrt_()
     angle_rad = second.mul_(2 * math.pi * 2**-32)
-    pairs = first.new_empty(len(indices), num_pairs, 2)
-    torch.mul(radius, angle_rad.cos(), out=pairs[..., 0])
-    torch.mul(radius, angle_rad.sin_(), out=pairs[..., 1])
+    if torch.compiler.is_compiling():  # It joins passes by itself, and writes into no part of a tensor.
+        pairs = torch.stack([radius * angle_rad.cos(), radius * angle_rad.sin()], dim=-1)
+    else:
+        pairs = first.new_empty(len(indices), num_pairs, 2)
+        torch.mul(radius, angle_rad.cos(), out=pairs[..., 0])
+        torch.mul(radius, angle_rad.sin_(), out=pairs[..., 1])
     return pairs.flatten(1)[:, : math.prod(shape)].reshape(len(indices), *shape)
 
 

@@ -160,10 +160,12 @@ class Step:
         if norm.device.type == "cpu" and bool(norm.isfinite()):
             self.stats.report(f"{player}/nonfinite_gradients", torch.zeros(()))
             return
+        # In one piece: a GPU would wait for the host if it were told of each gradient.
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         self.stats.report(f"{player}/nonfinite_gradients", (~flat.isfinite()).sum() / flat.numel())
-        for gradient in gradients:
-            torch.nan_to_num(gradient, nan=0.0, posinf=1e5, neginf=-1e5, out=gradient)
+        flat = torch.nan_to_num_(flat, nan=0.0, posinf=1e5, neginf=-1e5)
+        pieces = flat.split([gradient.numel() for gradient in gradients])
+        torch._foreach_copy_(gradients, [piece.view(g.shape) for piece, g in zip(pieces, gradients, strict=True)])
 
     @torch.no_grad()
     def _update_means(self) -> None:

@@ -20,6 +20,7 @@ from torch_utils.stats import Collector
 from training.augment.augmenter import Augmenter
 from training.augment.probability import Probability
 from training.builder import build_critic, build_generator
+from training.compiled import compile_networks
 from training.data.dataset import open_dataset
 from training.data.fingerprint import fingerprint
 from training.data.loader import Loader
@@ -65,6 +66,8 @@ class Trainer:
         self.dataset = open_dataset(config.data, seed=config.seed)
         self.fingerprint = fingerprint(self.dataset)
         self.state = new_state(self.config, device)
+        if config.numerics.compile:
+            compile_networks(self.state.players.generator)
         self.step = self._step()
         self.began_from: dict[str, Any] | None = None
 

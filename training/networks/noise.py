@@ -5,6 +5,7 @@
 by (seed, purpose, layer, image index): the draw of an image does not depend on the batch that it is in.
 """
 
+import dataclasses
 from abc import ABC, abstractmethod
 from typing import final
 
@@ -22,6 +23,7 @@ class AbstractNoise(ABC):
 
 
 @final
+@dataclasses.dataclass(frozen=True)
 class ConstantNoise(AbstractNoise):
     """What the layer keeps."""
 
@@ -30,6 +32,7 @@ class ConstantNoise(AbstractNoise):
 
 
 @final
+@dataclasses.dataclass(frozen=True)
 class NoNoise(AbstractNoise):
     """None at all."""
 

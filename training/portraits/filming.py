@@ -2,7 +2,7 @@
 """Frames of a path, and their video. What a frame shares with the one before is not computed again.
 
 A head that stays is prepared once, and its frames are rendered several at a time; one that changes is prepared for
-every frame, its background only if that changes too.
+every frame, its background only if that changes too. A GPU replays what is the same for all frames.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,6 +22,7 @@ from training.generator import Generator
 from training.portraits.backdrops import Ground
 from training.portraits.kinds import show
 from training.portraits.paths import Track, VideoPath
+from training.portraits.replaying import replayed
 from training.portraits.sitter import Sitter
 from training.portraits.tiles import tiled
 
@@ -51,9 +52,10 @@ def frames(
         _cell(G, path, track, kinds, raw_resolution=raw_resolution, backdrop=backdrop, ground=ground, together=together)
         for track in path.tracks
     ]
-    for pictures in zip(*cells, strict=True):
-        grids = [tiled([_seen(cell[kind], alpha) for cell in pictures], path.columns) for kind in kinds]
-        yield np.concatenate(grids, axis=1)
+    with replayed(G):
+        for pictures in zip(*cells, strict=True):
+            grids = [tiled([_seen(cell[kind], alpha) for cell in pictures], path.columns) for kind in kinds]
+            yield np.concatenate(grids, axis=1)
 
 
 def record(file: Path, video: Video, pictures: Iterator[Frame], num_frames: int) -> None:
