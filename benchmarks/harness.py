@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Timing as a ratio: two or more ways to do the same thing, taken in turn in one process, compared by their medians."""
 
+import gc
 import json
 import os
 import platform
@@ -79,6 +80,13 @@ def wait(device: str) -> None:
     """Until a GPU has done what it was given."""
     if device == "cuda":
         torch.cuda.synchronize()
+
+
+def empty(device: str) -> None:
+    """What nobody holds goes back to a GPU."""
+    gc.collect()
+    if device == "cuda":
+        torch.cuda.empty_cache()
 
 
 def take_device(device: str) -> None:

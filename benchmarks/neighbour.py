@@ -9,6 +9,8 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
+import torch
+
 from benchmarks import harness
 from benchmarks.workload import PLAIN, Part, Workload
 
@@ -33,9 +35,12 @@ class Neighbour:
     def ask(self, what: str, *arguments: Any) -> Any:
         self._pipe.send((what, arguments))
         try:
-            return self._pipe.recv()
+            answer = self._pipe.recv()
         except EOFError:
             raise RuntimeError("the process of the published way has ended; its message stands above") from None
+        if isinstance(answer, torch.OutOfMemoryError):
+            raise answer
+        return answer
 
     def instead(self, workload: Workload) -> Workload:
         """The same work, of which the published way is done by this process."""
@@ -55,14 +60,18 @@ def _serve(pipe: Any, name: str, device: str) -> None:
     from benchmarks.compare import ENTRIES  # noqa: PLC0415 - it is what starts this process
 
     with ENTRIES[name].make(device, False) as workload:
-        parts = workload.ways[PLAIN]
         while (asked := pipe.recv()) is not None:
-            what, arguments = asked
-            if what == "work":
-                parts[arguments[0]].work(arguments[1])
-                harness.wait(device)
-                pipe.send(None)
-            elif what == "peak":
-                pipe.send(harness.peak_bytes(lambda part=parts[arguments[0]]: part.work(0), device))
-            else:
-                pipe.send(workload.pictures[PLAIN](*arguments).float().cpu())
+            try:
+                pipe.send(_answer(workload, device, *asked))
+            except torch.OutOfMemoryError as error:
+                pipe.send(torch.OutOfMemoryError(str(error)))
+
+
+def _answer(workload: Workload, device: str, what: str, arguments: tuple[Any, ...]) -> Any:
+    parts = workload.ways[PLAIN]
+    if what == "work":
+        parts[arguments[0]].work(arguments[1])
+        return harness.wait(device)
+    if what == "peak":
+        return harness.peak_bytes(lambda: parts[arguments[0]].work(0), device)
+    return workload.pictures[PLAIN](*arguments).float().cpu()

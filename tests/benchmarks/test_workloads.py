@@ -88,7 +88,7 @@ def test_the_table_has_a_row_for_each_record_in_the_order_of_the_entries() -> No
         "milliseconds": {FAST: 10.0, PLAIN: 40.0, FLOOR: 8.0},
         "peak_bytes": {FAST: 1, PLAIN: 4, FLOOR: 1},
     }
-    rows = compare.table({"orbit": record, "picture": {**record, "name": "two"}}).splitlines()[2:]
+    rows = compare.table({"orbit": record, "picture": {**record, "name": "two"}}, "cpu").splitlines()[2:]
     assert [row.split("|")[1].strip() for row in rows] == ["two", "one"]
     assert "**4.0 x**" in rows[0]
     assert "**1.25**" in rows[0]

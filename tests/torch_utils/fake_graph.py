@@ -6,7 +6,7 @@ As on a GPU, a replay reads and writes the memory of the capture, and what needs
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ WAITS = {"_local_scalar_dense", "nonzero", "masked_select", "equal", "is_nonzero
 class FakeGraph(TorchDispatchMode):
     """Stands for torch.cuda.CUDAGraph."""
 
-    made: list["FakeGraph"] = []
+    made: ClassVar[list["FakeGraph"]] = []
 
     def __init__(self) -> None:
         super().__init__()

@@ -75,10 +75,15 @@ def batch_of(trainer: Trainer, device: torch.device) -> Batch:
 @pytest.mark.parametrize(
     "assignments",
     [
-        (),
+        pytest.param((), marks=pytest.mark.slow),
         ("augment.mode=fixed", "augment.p=0.5", "loss.label_noise=0.5", "schedule.raw_resolution=12"),
-        ("generator.precision=bf16", "critic.num_half_precision=2", "loss.density_kind=total-variation"),
-        ("loss.density_kind=monotonic-fixed", "loop.part=2", "frozen_critic_layers=2"),
+        pytest.param(
+            ("generator.precision=bf16", "critic.num_half_precision=2", "loss.density_kind=total-variation"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ("loss.density_kind=monotonic-fixed", "loop.part=2", "frozen_critic_layers=2"), marks=pytest.mark.slow
+        ),
     ],
 )
 def test_nothing_in_a_step_looks_at_a_value_or_sends_what_is_waited_for(
