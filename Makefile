@@ -48,13 +48,15 @@ compile-cuda: venv  ## compile every CUDA kernel and its glue; no GPU is needed
 
 # Installs nothing, so that it runs on a machine without network.
 gpu: export PYTHONPATH := $(CURDIR)
-gpu:  ## build, test and time operators and a training step on a GPU, with PYTHON=... as it is
+gpu: ARGS ?= --write
+gpu:  ## build, test and time everything on a GPU, with PYTHON=... as it is; ARGS= writes no tables
 	$(or $(PYTHON),python3) -m torch_utils.ops --build
 	$(or $(PYTHON),python3) -m pytest -o addopts="--import-mode=importlib -ra" tests/gpu
 	$(or $(PYTHON),python3) benchmarks/ops.py --device cuda $(ARGS)
 	$(or $(PYTHON),python3) benchmarks/train_step.py --device cuda $(ARGS)
 	$(or $(PYTHON),python3) benchmarks/compare.py --device cuda $(ARGS)
-	$(or $(PYTHON),python3) benchmarks/stages.py --device cuda
+	$(or $(PYTHON),python3) benchmarks/stages.py --device cuda $(ARGS)
+	$(or $(PYTHON),python3) benchmarks/throughput.py --device cuda $(ARGS)
 
 bench: venv  ## time everything that people wait for against the published way (half an hour on 2 cores)
 	$(BIN)/python benchmarks/compare.py $(ARGS)

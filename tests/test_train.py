@@ -112,6 +112,7 @@ PUBLISHED = {
     "frozen_critic_layers": 0,
     "numerics.tf32": False,
     "numerics.cudnn_benchmark": True,
+    "numerics.compile": False,
     "resume.source": None,
     "resume.start_nimg": 0,
 }

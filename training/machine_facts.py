@@ -2,12 +2,15 @@
 """What the checks before a run want to know of the machine: memory, disk, and how many processes share them."""
 
 import dataclasses
+import importlib.util
 import os
 import shutil
 import sys
 from pathlib import Path
 
 import torch
+
+from torch_utils.ops import toolchain
 
 _CGROUP_FILES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
@@ -22,6 +25,7 @@ class MachineFacts:
     available_bytes: int | None = None  # For tensors of one process; None where it cannot be known.
     free_disk_bytes: int | None = None
     is_writable: bool = True
+    why_no_compiling: str | None = None  # What torch.compile lacks, and how to get it.
 
 
 def machine_facts(device: torch.device, num_ranks: int, folder: Path) -> MachineFacts:
@@ -40,7 +44,14 @@ def machine_facts(device: torch.device, num_ranks: int, folder: Path) -> Machine
         available,
         shutil.disk_usage(existing).free,
         existing.is_dir() and os.access(existing, os.W_OK | os.X_OK),
+        _why_no_compiling(device),
     )
+
+
+def _why_no_compiling(device: torch.device) -> str | None:
+    if device.type == "cuda" and importlib.util.find_spec("triton") is None:
+        return "Triton is not installed: `pip install triton`"
+    return None if toolchain.find().cxx else "no C++ compiler was found: install g++ or clang++, or set CXX"
 
 
 def _available_ram_bytes() -> int | None:

@@ -7,7 +7,7 @@ from training.start_checks.finding import Check, Facts, Finding
 CHECKS: tuple[Check, ...] = (
     *(data.resolution, data.cameras, data.masks, data.mirrored, data.enough_images, data.backs, data.views),
     *(data.depths, data.raw_size),
-    *(machine.batches, machine.memory, machine.folder),
+    *(machine.batches, machine.memory, machine.folder, machine.compiling),
     *(settings.r1, settings.average, settings.augmentation, settings.ramps, settings.length, settings.frozen),
 )
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether batches can be cut up as wanted, and whether memory and disk have room."""
+"""Whether batches can be cut up as wanted, memory and disk have room, and what is to be compiled can be."""
 
 from collections.abc import Iterable, Iterator
 
@@ -81,3 +81,9 @@ def _near_multiple(count: int, of: int) -> int:
 
 def _listed(numbers: Iterable[int]) -> str:
     return " or ".join(map(str, numbers))
+
+
+def compiling(facts: Facts) -> Iterator[Finding]:
+    reason = facts.machine.why_no_compiling
+    if facts.config.numerics.compile and reason is not None:
+        yield from refuse(f"networks cannot be compiled: {reason}; or --set numerics.compile=no")

@@ -74,6 +74,10 @@ FIRING: list[tuple[str, str, str, Facts]] = [
     ("memory", "refuse", "--batch-gpu=16", facts(machine={"num_ranks": 1}, needed_bytes=60 * 2**30)),
     ("memory", "warn", "GPU has 40", facts(needed_bytes=39 * 2**30)),
     ("memory", "refuse", "and memory has", facts(machine={"device_type": "cpu"}, needed_bytes=60 * 2**30)),
+    (
+        *("compiling", "refuse", "no C\\+\\+ compiler .* numerics.compile=no"),
+        facts({"numerics.compile": True}, machine={"why_no_compiling": "no C++ compiler was found: install one"}),
+    ),
     ("r1", "warn", "--gamma=1", facts({"loss.gamma": 0.0})),
     ("r1", "warn", "--gamma_seg=1", facts({"loss.gamma_mask": 0.0})),
     ("average", "warn", "less than a step", facts({"ema.half_life_nimg": 8.0})),
