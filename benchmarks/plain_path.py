@@ -3,7 +3,8 @@
 
 Pictures in NCHW; convolutions with one set of weights per picture as grouped convolutions (while training, styles
 scale the input instead); filter, noise, bias and activation as steps of their own; planes sampled by grid_sample one
-after another; all samples of all rays held at once, sorted and gathered.
+after another; all samples of all rays held at once, sorted and gathered. Random numbers are ours, at what they cost us:
+released code has PyTorch draw them, which is no dearer.
 
     with plain_path():
         G.synthesis(ws, c)  # the same picture
@@ -18,10 +19,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks import stock_ops
+from torch_utils import rng
 from torch_utils.ops import native
 from torch_utils.ops.biased_act import biased_act, default_gain
 from torch_utils.ops.fir_resample import downsample_pad, upsample_pad
 from torch_utils.ops.importance_depths import importance_depths
+from torch_utils.ops.philox_words import philox_words
 from training.fields.base import FieldSamples
 from training.fields.decoder import _COLOUR, Decoder
 from training.fields.trigrid import TriGridField
@@ -47,12 +50,19 @@ def plain_path() -> Iterator[None]:
         (Decoder, "forward", _decoder),
         (ImportanceMarcher, "_rays_in_budget", lambda self, scene, batch: 2**40),
         (ImportanceMarcher, "_render", _render),
+        (rng, "philox_words", _words),
     )
     with ExitStack() as stack:
         stack.enter_context(native.forced("reference"))
         for owner, name, way in ways:
             stack.enter_context(mock.patch.object(owner, name, way))
         yield
+
+
+def _words(indices: Tensor, key: int, count: int) -> Tensor:
+    is_native = native.why_not("philox_words", indices.device.type) is None
+    with native.forced("native" if is_native else "reference"):
+        return philox_words(indices, key, count)
 
 
 # ----------------------------------------------------------------------------------------------------------------------

@@ -17,8 +17,9 @@ def replayed(G: Generator) -> Iterator[dict[str, Recorded]]:
 
     Values are looked at in the first call of a kind only, and weights must not be exchanged.
     """
-    if STAGES[0] in vars(G):  # Around this block there is another one.
-        yield {stage: vars(G)[stage] for stage in STAGES}
+    before = {stage: vars(G)[stage] for stage in STAGES if stage in vars(G)}
+    if before and all(isinstance(function, Recorded) for function in before.values()):
+        yield before  # Around this block there is another one.
         return
     recorded = {stage: Recorded(getattr(G, stage), values_trusted) for stage in STAGES}
     for stage, function in recorded.items():
@@ -27,4 +28,6 @@ def replayed(G: Generator) -> Iterator[dict[str, Recorded]]:
         yield recorded
     finally:
         for stage in STAGES:
-            delattr(G, stage)  # What the class has is there again.
+            delattr(G, stage)  # What the class has is there again,
+        for stage, function in before.items():
+            setattr(G, stage, function)  # or what somebody else has put there.
