@@ -19,7 +19,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from benchmarks import floor, harness
 from benchmarks.train_step import Stopwatch
 from benchmarks.workloads.pictures import generator
+from training import numerics
 from training.generator import Generator
+from training.numerics_config import NumericsConfig
 from training.portraits.seeds import z_of_seeds
 from training.portraits.trajectories import moving
 
@@ -161,7 +163,8 @@ def table(records: list[dict]) -> str:
 def main(device: str, cfg: str, rays: int, rounds: int, write: bool) -> None:
     """Time the stages of a picture, each against its own floor."""
     harness.take_device(device)
-    records = measure(generator(cfg, device), rays, device, rounds)
+    with numerics.applied(NumericsConfig(tf32=True)):
+        records = measure(generator(cfg, device), rays, device, rounds)
     click.echo(table(records))
     if write:
         click.echo(f"Saved {harness.save('stages', device, records)}", err=True)

@@ -61,10 +61,15 @@ class Recorded(Generic[P, Result]):
         return self._recording.replay(tensors)
 
     def _record(self, tensors: list[Tensor], kind: "_Kind") -> None:
+        random_state = torch.get_rng_state()
         try:
             with self._while_recording():
-                self._recording = _Recording(self.function, tensors, kind)
+                recording = _Recording(self.function, tensors, kind)
+            if not torch.equal(random_state, torch.get_rng_state()):
+                raise RuntimeError("the host draws random numbers, and a replay would repeat them")
+            self._recording = recording
         except RuntimeError as error:  # Also for want of memory.
+            torch.set_rng_state(random_state)
             self._is_refused = True
             log.warning("No CUDA graph, so that small pictures take longer: %s", str(error).split("\n", 1)[0])
 

@@ -112,6 +112,16 @@ def test_what_cannot_be_recorded_is_computed_as_ever_and_said_once(
 
 
 @torch.no_grad()
+def test_numbers_that_the_host_draws_are_drawn_anew(graphs: list) -> None:
+    recorded = Recorded(lambda x: x + torch.randint(2**30, ()).item())
+    torch.manual_seed(0)
+    found = [recorded(torch.zeros(1, dtype=torch.int64)).item() for _ in range(4)]
+    torch.manual_seed(0)
+    assert found == [torch.randint(2**30, ()).item() for _ in range(4)]
+    assert not recorded.is_recorded
+
+
+@torch.no_grad()
 def test_calls_that_record_are_in_the_context_that_is_given(graphs: list) -> None:
     inside: list[bool] = []
     is_inside = False
