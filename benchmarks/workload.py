@@ -66,6 +66,7 @@ def measure(workload: Workload, device: str, rounds: int | None = None) -> dict[
         work(0)
         peak = elsewhere() if elsewhere else harness.peak_bytes(lambda work=work: work(0), device)
         peaks[way] = peak if way not in peaks or peak is None else max(peak, peaks[way])
+    harness.take_device(device)  # Memory that was given back to be counted has lost its huge pages.
     times = harness.time_in_turn(calls, device, rounds)
     milliseconds = {
         way: {name: harness.median(times[way, name]) * part.times for name, part in parts.items()}

@@ -88,7 +88,10 @@ class Block(nn.Module):
         if self.up == 1:
             return image + self.to_image(x, w)
         image = upsample(image, self.taps)
-        for first, end in bands(image.shape[2], bytes_of(image), _BAND_BYTES if len(x) == 1 else bytes_of(image)):
+        parts = bands(image.shape[2], bytes_of(image), _BAND_BYTES if len(x) == 1 else bytes_of(image))
+        if len(parts) == 1:
+            return image.add_(self.to_image(x, w))
+        for first, end in parts:
             image[:, :, first:end] += self.to_image(x[:, :, first:end], w)
         return image
 
