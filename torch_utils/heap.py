@@ -7,6 +7,7 @@ mallopt; elsewhere nothing is changed. Where Linux has huge pages on demand, the
 """
 
 import ctypes
+import os
 import sys
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # Names of mallopt's numbers.
@@ -15,8 +16,12 @@ _PAGE, _MIB = 4096, 1 << 20
 
 
 def keep_freed_memory() -> bool:
-    """Up to 2 GiB of it at the end of the heap; what is between used pieces stays in any case. Whether it could be."""
-    return _told({_MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1, _TOP_PAD: 64 * _MIB}) and _ask_for_huge_pages(1536 * _MIB)
+    """All of it, until `trim`. Whether it could be."""
+    return _told({_MMAP_MAX: 0, _TRIM_THRESHOLD: -1, _TOP_PAD: 64 * _MIB}) and _ask_for_huge_pages(_memory_bytes() // 4)
+
+
+def _memory_bytes() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _ask_for_huge_pages(size: int) -> bool:

@@ -99,7 +99,7 @@ class MarcherConfig(Config):
     empty: Literal["zero", "black", "white"] = "zero"
     """What a ray sees where nothing is."""
 
-    memory_budget_mb: int = Field(512, ge=1)
+    memory_budget_mb: int = Field(128, ge=1)
     """Pictures are rendered in chunks of rays whose samples take about this much; the result is the same."""
 
 

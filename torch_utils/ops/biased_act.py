@@ -50,6 +50,8 @@ def biased_act(
     act: Activation = "linear",
     gain: float | None = None,  # None: default_gain(act)
     clamp: float | None = None,  # None: no limit
+    *,
+    reuse: bool = False,  # x is nobody else's: where no gradient is kept, its memory may become the result's
 ) -> Tensor:
     """clamp(act(x + bias) * gain). Gradients of first and second order with respect to x and bias are exact."""
     kind = _kind(act)
@@ -67,6 +69,9 @@ def biased_act(
     limit = float("inf") if clamp is None else float(clamp)
     bias = None if bias is None else bias.to(x.dtype)
     if kind.piecewise:
+        if reuse and _may_overwrite(x, bias):
+            torch.ops.fullhead.biased_act_(x, bias, act, gain, limit)
+            return x
         return torch.ops.fullhead.biased_act(x, bias, act, gain, limit)
     # The smooth kinds keep z for their backward pass, so z is made first; they sit in no hot path.
     z = x if bias is None else x + bias.reshape([-1] + [1] * (x.ndim - 2))
@@ -82,6 +87,12 @@ def reference(x: Tensor, bias: Tensor | None, act: Activation, gain: float, clam
     if gain != 1:
         y = y * gain
     return y if clamp is None else y.clamp(-clamp, clamp)
+
+
+def _may_overwrite(x: Tensor, bias: Tensor | None) -> bool:
+    if torch.compiler.is_compiling() or not x.is_contiguous(memory_format=native.dense_format(x)):
+        return False
+    return not (torch.is_grad_enabled() and (x.requires_grad or (bias is not None and bias.requires_grad)))
 
 
 def is_piecewise_linear(act: Activation) -> bool:
@@ -100,6 +111,7 @@ def _kind(act: str) -> _Kind:
 
 torch.library.define("fullhead::biased_act", "(Tensor x, Tensor? bias, str act, float gain, float clamp) -> Tensor")
 torch.library.define("fullhead::act_slope", "(Tensor g, Tensor kept, str act, float gain, float clamp) -> Tensor")
+torch.library.define("fullhead::biased_act_", "(Tensor(a!) x, Tensor? bias, str act, float gain, float clamp) -> ()")
 torch.library.define(
     "fullhead::act_curve", "(Tensor g, Tensor h, Tensor kept, str act, float gain, float clamp) -> Tensor"
 )
@@ -108,6 +120,11 @@ torch.library.define(
 @torch.library.register_fake("fullhead::biased_act")
 def _(x, bias, act, gain, clamp):
     return torch.empty_like(x, memory_format=native.dense_format(x))
+
+
+@torch.library.register_fake("fullhead::biased_act_")
+def _(x, bias, act, gain, clamp):
+    return None
 
 
 @torch.library.register_fake("fullhead::act_slope")

@@ -27,9 +27,9 @@ def render(G: Generator, latent: Latent, heads: Sequence[int], labels: Float[Ten
     planes = G.planes(latent.ws[shown], "const")
     ws_background = latent.ws if latent.ws_background is None else latent.ws_background
     backdrop = G.backdrop(ws_background[shown], "const")
-    if backdrop is not None:
-        backdrop = backdrop[rows]
-    return G.synthesis(latent.ws[list(heads)], labels, None, "const", planes=planes[rows], backdrop=backdrop)
+    if rows != list(range(len(shown))):  # Or large tensors and their gradients would be copied for nothing.
+        planes, backdrop = planes[rows], None if backdrop is None else backdrop[rows]
+    return G.synthesis(latent.ws[list(heads)], labels, None, "const", planes=planes, backdrop=backdrop)
 
 
 class Unlikeness(NamedTuple):

@@ -48,7 +48,7 @@ class Linear(nn.Module):
         if self.act == "linear":
             return F.linear(x, weight, bias)
         y = F.linear(x, weight)
-        return biased_act(y.view(-1, len(bias)), bias, self.act).view_as(y)
+        return biased_act(y.view(-1, len(bias)), bias, self.act, reuse=True).view_as(y)
 
     def scaled(self, dtype: torch.dtype) -> tuple[Float[Tensor, "outputs inputs"], Float[Tensor, " outputs"]]:
         """Weight and bias as they are used."""
@@ -96,4 +96,4 @@ class Conv(nn.Module):
             x = F.conv2d(fir_resample(x, self.taps, pad=(before, after, before, after)), weight, stride=2)
         bias = None if self.bias is None else self.bias.to(x.dtype)
         clamp = None if self.clamp is None else self.clamp * gain
-        return biased_act(x, bias, self.act, default_gain(self.act) * gain, clamp)
+        return biased_act(x, bias, self.act, default_gain(self.act) * gain, clamp, reuse=True)

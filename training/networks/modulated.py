@@ -30,11 +30,16 @@ def modulated_conv(
     if x.dtype == torch.float16:
         weight, styles = _within_half_range(weight, styles)
     scale = (styles.square() @ weight.square().sum(dim=(2, 3)).T + 1e-8).rsqrt()  # [batch, outputs]
-    if len(x) == 1:
+    if len(x) == 1 and not _only_styles_are_sought(weight, styles):
         # One picture: its styles go into the weights, which spares two passes over the pictures.
         return _conv(x, (weight * styles[0, :, None, None] * scale[0, :, None, None, None]).to(x.dtype), up)
     y = _conv(x * styles.to(x.dtype)[:, :, None, None], weight.to(x.dtype), up)
     return y * scale.to(x.dtype)[:, :, None, None]
+
+
+def _only_styles_are_sought(weight: Tensor, styles: Tensor) -> bool:
+    # Then the costly gradient of the convolution into its weights is not needed, if they are the same for all styles.
+    return torch.is_grad_enabled() and styles.requires_grad and not weight.requires_grad
 
 
 def _conv(x: Tensor, weight: Tensor, up: int) -> Tensor:
@@ -88,7 +93,8 @@ class StyledConv(nn.Module):
         grain = None if drawn is None else (drawn * self.noise_strength).to(x.dtype)
         bias = self.bias.to(x.dtype)
         if self.up == 1:
-            return biased_act(x if grain is None else x + grain, bias, "lrelu", clamp=self.clamp)
+            x = x if grain is None else x.add_(grain)  # Nobody needs what a convolution has put out.
+            return biased_act(x, bias, "lrelu", clamp=self.clamp, reuse=True)
         # Inserting zeros took three quarters of the brightness, the gain gives it back.
         return fir_act(x, self.taps, grain, bias, "lrelu", pad=(1, 1, 1, 1), fir_gain=4.0, clamp=self.clamp)
 
@@ -109,7 +115,7 @@ class ToImage(nn.Module):
         self, x: Float[Tensor, "batch inputs h w"], w: Float[Tensor, "batch w_dim"]
     ) -> Float[Tensor, "batch outputs h w"]:
         styles, bias = self.affine(w) * self.style_gain, self.bias.to(x.dtype)
-        if len(x) == 1:  # As above.
+        if len(x) == 1 and not _only_styles_are_sought(self.weight, styles):
             y = F.conv2d(x, (self.weight * styles[0, :, None, None]).to(x.dtype), bias)
         else:
             y = F.conv2d(x * styles.to(x.dtype)[:, :, None, None], self.weight.to(x.dtype), bias)

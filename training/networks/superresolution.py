@@ -8,8 +8,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.networks.noise import AbstractNoise
+from training.networks.bands import bands, bytes_of
+from training.networks.noise import AbstractNoise, NoNoise
 from training.networks.synthesis import Block
+
+_BAND_BYTES = 32 << 20  # Of a feature map of the last block. Less would be more work: rows are computed twice.
+_REACH = 2  # So many rows before and behind a band its filters see: the transposed convolution, low-pass, convolution.
 
 
 def resize(
@@ -46,6 +50,7 @@ class SuperResolution(nn.Module):
                 f"input of {out_resolution // 2} or {out_resolution // 4} pixels."
             )
         self.in_resolution = in_resolution
+        self.widths = widths
         self.antialias = antialias
         shared = {"w_dim": w_dim, "dtype": dtype, "clamp": clamp}
         self.block0 = Block(
@@ -72,4 +77,19 @@ class SuperResolution(nn.Module):
         ws = w[:, None].expand(-1, 3, -1)
         x, image = (resize(part, self.in_resolution, self.antialias) for part in (features, raw))
         x, first = self.block0(x, image, ws, noise)
-        return self.block1(x, first, ws, noise)[1], first
+        return self._enlarge(x, first, ws, noise), first
+
+    def _enlarge(self, x: Tensor, image: Tensor, ws: Tensor, noise: AbstractNoise) -> Tensor:
+        """By the second block."""
+        height, widen = x.shape[2], 4 * self.widths[1] / self.widths[0]
+        parts = [(0, height)]
+        if isinstance(noise, NoNoise):
+            parts = bands(height, int(bytes_of(x) * widen), _BAND_BYTES)
+        if len(parts) == 1:
+            return self.block1(x, image, ws, noise)[1]
+        pictures = []
+        for first, end in parts:
+            low, high = max(first - _REACH, 0), min(end + _REACH, height)
+            picture = self.block1(x[:, :, low:high], image[:, :, low:high], ws, noise)[1]
+            pictures.append(picture[:, :, 2 * (first - low) : 2 * (end - low)])
+        return torch.cat(pictures, dim=2)

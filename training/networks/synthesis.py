@@ -14,8 +14,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from torch_utils.ops.fir_resample import filter_taps, upsample
+from training.networks.bands import bands, bytes_of
 from training.networks.modulated import StyledConv, ToImage
 from training.networks.noise import AbstractNoise
+
+_BAND_BYTES = 16 << 20  # Of what is added to a picture of many channels, such as planes.
 
 
 def channels_at(resolution: int, channel_base: int, channel_max: int) -> int:
@@ -77,11 +80,20 @@ class Block(nn.Module):
         else:
             x = self.conv0(x.to(self.dtype or x.dtype), ws[:, 0], noise)
         x = self.conv1(x, ws[:, -2], noise)
-        y = self.to_image(x, ws[:, -1])
-        if image is not None:
-            # In place only into what nobody else has seen.
-            y = upsample(image, self.taps).add_(y) if self.up == 2 else image + y
-        return x, y
+        return x, self._add_picture(x, image, ws[:, -1])
+
+    def _add_picture(self, x: Tensor, image: Tensor | None, w: Tensor) -> Tensor:
+        if image is None:
+            return self.to_image(x, w)
+        if self.up == 1:
+            return image + self.to_image(x, w)
+        image = upsample(image, self.taps)
+        parts = bands(image.shape[2], bytes_of(image), _BAND_BYTES if len(x) == 1 else bytes_of(image))
+        if len(parts) == 1:
+            return image.add_(self.to_image(x, w))
+        for first, end in parts:
+            image[:, :, first:end] += self.to_image(x[:, :, first:end], w)
+        return image
 
 
 @final

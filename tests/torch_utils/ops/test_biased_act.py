@@ -227,3 +227,31 @@ def test_mistakes_are_named(arguments, complaint):
 def test_an_unknown_activation_has_no_default_gain():
     with pytest.raises(ValueError, match="unknown activation 'gelu'"):
         default_gain("gelu")
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_reuse_writes_into_its_input_and_gives_the_same(layout, dtype):
+    x = op_cases.normal(0, 2, 5, 4, 3).to(dtype).contiguous(memory_format=layout)
+    bias = op_cases.normal(1, 5).to(dtype)
+    wanted = ops.biased_act(x, bias, "lrelu", clamp=0.6)
+    y = ops.biased_act(x, bias, "lrelu", clamp=0.6, reuse=True)
+    assert y.data_ptr() == x.data_ptr()
+    assert torch.equal(y, wanted)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_reuse_leaves_the_input_where_it_is_not_safe(path):
+    bias = op_cases.normal(1, 5)
+    trained = op_cases.normal(0, 2, 5, 4, 3).requires_grad_()
+    strided = op_cases.normal(0, 2, 5, 4, 6)[..., ::2]
+    smooth = op_cases.normal(0, 2, 5, 4, 3)
+    with ops.forced(path):
+        for x, act in ((trained, "lrelu"), (strided, "lrelu"), (smooth, "swish")):
+            before = x.detach().clone()
+            y = ops.biased_act(x, bias, act, reuse=True)
+            assert torch.equal(x, before)
+            torch.testing.assert_close(y, ops.biased_act(x, bias, act))
+        # A bias that is trained needs the slope at what came in.
+        y = ops.biased_act(smooth, bias.clone().requires_grad_(), "lrelu", reuse=True)
+        assert y.data_ptr() != smooth.data_ptr()

@@ -67,6 +67,10 @@ def samples() -> dict[str, list[tuple]]:
             (needs(4, 6), needs(6), "lrelu", 1.0, INF),
             (needs(0, 6, 3), needs(6), "lrelu", 1.0, INF),
         ],
+        "biased_act_": [
+            (image(2, 6, 5, 4), image(6), "lrelu", 1.4, 0.5),
+            (last.detach().clone(), None, "linear", 2.0, INF),
+        ],
         "act_slope": [
             (needs(2, 6, 5, 4), image(2, 6, 5, 4), "lrelu", 1.4, 0.5),
             (last, last.detach(), "relu", 1.0, INF),

@@ -115,3 +115,16 @@ def test_a_picture_from_half_precision_is_in_float32() -> None:
         assert y.dtype == torch.float32
         assert torch.allclose(y, layer(x, w), atol=0.05)
     assert layer.double()(x.double(), w.double()).dtype == torch.float64
+
+
+@pytest.mark.parametrize("up", [1, 2])
+def test_styles_that_alone_are_sought_get_the_same_gradients_without_those_of_weights(up):
+    torch.manual_seed(0)
+    x, weight = torch.randn(1, 4, 6, 6).double(), torch.randn(3, 4, 3, 3).double()
+    gradients = []
+    for trained in (True, False):
+        styles, features = torch.linspace(0.5, 2, 4).double()[None].requires_grad_(), x.clone().requires_grad_()
+        y = modulated_conv(features, weight.clone().requires_grad_(trained), styles, up)
+        gradients.append(torch.autograd.grad(y.cos().sum(), (styles, features)))
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other)

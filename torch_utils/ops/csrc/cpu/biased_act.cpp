@@ -16,22 +16,19 @@ Act checked_act(c10::string_view name) {
   return act;
 }
 
-at::Tensor biased_act(const at::Tensor& x_any, const std::optional<at::Tensor>& bias_any, c10::string_view name, double gain,
-                      double clamp) {
+// Into y, which is laid out as x is, and may be x itself: an element is read before it is written.
+void write_biased_act(const at::Tensor& x, const std::optional<at::Tensor>& bias_any, c10::string_view name, double gain,
+                      double clamp, const at::Tensor& y) {
   const Act act = checked_act(name);
   const bool has_bias = bias_any.has_value();
   TORCH_CHECK(!has_bias || is_piecewise(act), "biased_act: the smooth kinds take their bias beforehand");
-  TORCH_CHECK(!has_bias || (x_any.dim() >= 2 && bias_any->numel() == x_any.size(1) &&
-                            bias_any->scalar_type() == x_any.scalar_type()),
+  TORCH_CHECK(!has_bias || (x.dim() >= 2 && bias_any->numel() == x.size(1) && bias_any->scalar_type() == x.scalar_type()),
               "biased_act: bias does not fit x");
-  const auto format = dense_format(x_any);
-  const at::Tensor x = x_any.contiguous(format);
   const at::Tensor bias = has_bias ? bias_any->contiguous() : at::Tensor();
-  at::Tensor y = on_huge_pages(at::empty_like(x, format));
-  if (x.numel() == 0) return y;
+  if (x.numel() == 0) return;
 
   // Memory seen as [rows, inner]. In a row the bias is either one value (inner = pixels) or one value an element.
-  const bool per_element = !has_bias || format == at::MemoryFormat::ChannelsLast || x.dim() == 2;
+  const bool per_element = !has_bias || dense_format(x) == at::MemoryFormat::ChannelsLast || x.dim() == 2;
   const int64_t channels = x.dim() >= 2 ? x.size(1) : 1;
   const int64_t inner = per_element ? (has_bias ? channels : x.numel()) : x.numel() / (x.size(0) * channels);
 
@@ -65,7 +62,21 @@ at::Tensor biased_act(const at::Tensor& x_any, const std::optional<at::Tensor>& 
       });
     });
   });
+}
+
+at::Tensor biased_act(const at::Tensor& x_any, const std::optional<at::Tensor>& bias, c10::string_view name, double gain,
+                      double clamp) {
+  const auto format = dense_format(x_any);
+  const at::Tensor x = x_any.contiguous(format);
+  at::Tensor y = on_huge_pages(at::empty_like(x, format));
+  write_biased_act(x, bias, name, gain, clamp, y);
   return y;
+}
+
+void biased_act_in_place(const at::Tensor& x, const std::optional<at::Tensor>& bias, c10::string_view name, double gain,
+                         double clamp) {
+  TORCH_CHECK(x.is_contiguous(dense_format(x)), "biased_act_: x must be dense");
+  write_biased_act(x, bias, name, gain, clamp, x);
 }
 
 at::Tensor act_slope_op(const at::Tensor& g_any, const at::Tensor& kept_any, c10::string_view name, double gain,
@@ -128,6 +139,7 @@ at::Tensor act_curve_op(const at::Tensor& g_any, const at::Tensor& h_any, const 
 
 TORCH_LIBRARY_IMPL(fullhead, CPU, m) {
   m.impl("biased_act", fullhead::biased_act);
+  m.impl("biased_act_", fullhead::biased_act_in_place);
   m.impl("act_slope", fullhead::act_slope_op);
   m.impl("act_curve", fullhead::act_curve_op);
 }

@@ -8,25 +8,38 @@
 namespace fullhead {
 namespace {
 
-at::Tensor biased_act(const at::Tensor& x_any, const std::optional<at::Tensor>& bias_any, c10::string_view name, double gain,
-                      double clamp) {
+// Into y, which is laid out as x is, and may be x itself: a pack is read before it is written.
+void write_biased_act(const at::Tensor& x, const std::optional<at::Tensor>& bias_any, c10::string_view name, double gain,
+                      double clamp, const at::Tensor& y) {
   const Act act = checked_act(name);
-  TORCH_CHECK(!bias_any || (is_piecewise(act) && x_any.dim() >= 2 && bias_any->numel() == x_any.size(1) &&
-                            bias_any->scalar_type() == x_any.scalar_type() && bias_any->device() == x_any.device()),
+  TORCH_CHECK(!bias_any || (is_piecewise(act) && x.dim() >= 2 && bias_any->numel() == x.size(1) &&
+                            bias_any->scalar_type() == x.scalar_type() && bias_any->device() == x.device()),
               "biased_act: bias does not fit x");
-  const auto format = dense_format(x_any);
-  const at::Tensor x = x_any.contiguous(format), bias = bias_any ? bias_any->contiguous() : at::Tensor();
+  const at::Tensor bias = bias_any ? bias_any->contiguous() : at::Tensor();
   const Place place(x);
-  at::Tensor y = at::empty_like(x, format);
   ActShape shape{x.numel(), 1, 1};
   if (bias_any && x.numel() > 0) {
     shape.channels = x.size(1);
-    shape.inner = format == at::MemoryFormat::ChannelsLast ? 1 : x.numel() / (x.size(0) * x.size(1));
+    shape.inner = dense_format(x) == at::MemoryFormat::ChannelsLast ? 1 : x.numel() / (x.size(0) * x.size(1));
   }
   check(launch_biased_act(place.stream, element_of(x, "biased_act"), x.const_data_ptr(), bias_any ? bias.const_data_ptr() : nullptr,
                           y.mutable_data_ptr(), shape, act, gain, clamp),
         "biased_act");
+}
+
+at::Tensor biased_act(const at::Tensor& x_any, const std::optional<at::Tensor>& bias, c10::string_view name, double gain,
+                      double clamp) {
+  const auto format = dense_format(x_any);
+  const at::Tensor x = x_any.contiguous(format);
+  at::Tensor y = at::empty_like(x, format);
+  write_biased_act(x, bias, name, gain, clamp, y);
   return y;
+}
+
+void biased_act_in_place(const at::Tensor& x, const std::optional<at::Tensor>& bias, c10::string_view name, double gain,
+                         double clamp) {
+  TORCH_CHECK(x.is_contiguous(dense_format(x)), "biased_act_: x must be dense");
+  write_biased_act(x, bias, name, gain, clamp, x);
 }
 
 at::Tensor act_slope_op(const at::Tensor& g_any, const at::Tensor& kept_any, c10::string_view name, double gain, double clamp) {
@@ -62,6 +75,7 @@ at::Tensor act_curve_op(const at::Tensor& g_any, const at::Tensor& h_any, const 
 
 TORCH_LIBRARY_IMPL(fullhead, CUDA, m) {
   m.impl("biased_act", fullhead::biased_act);
+  m.impl("biased_act_", fullhead::biased_act_in_place);
   m.impl("act_slope", fullhead::act_slope_op);
   m.impl("act_curve", fullhead::act_curve_op);
 }
