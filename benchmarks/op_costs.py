@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry, shape_wrapper
 
-import torch_utils.ops.trigrid_sample  # noqa: F401  Registers the operators that are counted below.
+import torch_utils.ops.trigrid_decode  # noqa: F401  Registers the operators that are counted below.
 from torch_utils.dry_run import FLOPS
 from training.augment.augmenter import Augmenter
 from training.builder import build_critic, build_generator
@@ -97,13 +97,15 @@ def _texels(planes: Tensor, points: Tensor, planar: bool) -> int:
     return 3 * corners * prod(points.shape[:2]) * planes.shape[3] * planes.element_size() + _bytes(points)
 
 
-def _sampled(planes: Tensor, points: Tensor, box_size: float, axes: list[int], planar: bool) -> int:
-    return _texels(planes, points, planar)
+def _decoded(planes: Tensor, points: Tensor, *rest: object) -> int:
+    """Of the layers nothing: they stay in the cache."""
+    return _texels(planes, points, planar=rest[6])
 
 
-def _scattered(g: Tensor, planes: Tensor, points: Tensor, box_size: float, axes: list[int], planar: bool) -> int:
-    """Each texel is read and written."""
-    return 2 * _texels(planes, points, planar) + _bytes(g)
+def _decoded_backward(g_density: Tensor, g_features: Tensor, planes: Tensor, points: Tensor, *rest: object) -> int:
+    """Texels are read for the points' features, and read and written where they get their gradient."""
+    texels = _texels(planes, points, planar=rest[6])
+    return texels * (3 if rest[8] else 1) + _bytes(g_density) + _bytes(g_features)
 
 
 def _stock_sampled(image: Tensor, grid: Tensor, *_: object, **__: object) -> int:
@@ -117,8 +119,8 @@ def _stock_scattered(g: Tensor, image: Tensor, grid: Tensor, *rest: object, **op
 
 
 _GATHERS = {
-    torch.ops.fullhead.trigrid_sample: _sampled,
-    torch.ops.fullhead.trigrid_sample_grad_planes: _scattered,
+    torch.ops.fullhead.trigrid_decode: _decoded,
+    torch.ops.fullhead.trigrid_decode_grad: _decoded_backward,
     torch.ops.aten.grid_sampler_2d: _stock_sampled,
     torch.ops.aten.grid_sampler_3d: _stock_sampled,
     torch.ops.aten.grid_sampler_2d_backward: _stock_scattered,

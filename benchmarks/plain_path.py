@@ -25,8 +25,8 @@ from torch_utils.ops.biased_act import biased_act, default_gain
 from torch_utils.ops.fir_resample import downsample_pad, upsample_pad
 from torch_utils.ops.importance_depths import importance_depths
 from torch_utils.ops.philox_words import philox_words
+from torch_utils.ops.trigrid_decode import HIDDEN_DENSITY
 from training.fields.base import FieldSamples
-from training.fields.decoder import _COLOUR, Decoder
 from training.fields.trigrid import TriGridField
 from training.networks.layers import Conv
 from training.networks.modulated import StyledConv, ToImage
@@ -47,7 +47,6 @@ def plain_path() -> Iterator[None]:
         (Conv, "forward", _conv),
         (TriGridField, "prepare", _prepare),
         (TriGridField, "query", _query),
-        (Decoder, "forward", _decoder),
         (ImportanceMarcher, "_rays_in_budget", lambda self, scene, batch: 2**40),
         (ImportanceMarcher, "_render", _render),
         (rng, "philox_words", _words),
@@ -155,7 +154,8 @@ def _prepare(self: TriGridField, codes, noise) -> Tensor:
     return planes.transpose(2, 3).contiguous().transpose(2, 3)
 
 
-def _query(self: TriGridField, state: Tensor, points: Tensor) -> FieldSamples:
+def _query(self: TriGridField, state: Tensor, points: Tensor, seen: Tensor | None = None) -> FieldSamples:
+    """All points are asked, and hidden afterwards."""
     n, m = points.shape[:2]
     q = points * (2 / self.box_size)
     sampled = []
@@ -166,25 +166,23 @@ def _query(self: TriGridField, state: Tensor, points: Tensor) -> FieldSamples:
         else:
             values = F.grid_sample(state[:, plane].transpose(1, 2), grid[:, :, None, None], align_corners=False)
         sampled.append(values.reshape(n, -1, m).transpose(1, 2))
-    return self.decoder(torch.stack(sampled, 1).mean(1))
-
-
-def _decoder(self: Decoder, features: Tensor) -> FieldSamples:
-    y = self.out(F.softplus(self.hidden(features)))
-    return FieldSamples(y[..., 0], _COLOUR[self.colour_act](y[..., 1:]))
+    decoder = self.decoder
+    y = decoder.out(F.softplus(decoder.hidden(torch.stack(sampled, 1).mean(1))))
+    density = y[..., 0] if seen is None else torch.where(seen, y[..., 0], HIDDEN_DENSITY)
+    return FieldSamples(density, decoder.activated(y[..., 1:]))
 
 
 def _render(self: ImportanceMarcher, scene: Scene, rays: Rays, draws, density_noise: float, start: int) -> Seen:
     stop = start + rays.origins.shape[1]
+    near, far, meets = self._limits(scene, rays)
 
     def look(depths: Tensor, what: str) -> FieldSamples:
-        samples = _look(scene, rays, depths)
+        samples = _look(scene, rays, depths, meets)
         if density_noise == 0:
             return samples
         noise = draws.normal(f"density/{what}", start, stop, depths.shape[-1], depths)
         return FieldSamples(samples.density + density_noise * noise, samples.features)
 
-    near, far, meets = self._limits(scene, rays)
     depths = self._strata(near, far, draws.strata(start, stop, self.num_coarse, rays.origins))
     samples = look(depths, "coarse")
     if self.num_fine:
@@ -199,8 +197,6 @@ def _render(self: ImportanceMarcher, scene: Scene, rays: Rays, draws, density_no
         features = features.gather(-2, order[..., None].expand(*order.shape, features.shape[-1]))
     else:
         density, features = samples
-    if meets is not None:
-        density = torch.where(meets[..., None], density, -1000.0)
     features, depth, weights = stock_ops.composite(features, density, depths)
     opacity = weights.sum(-1)
     if self.empty != 0:

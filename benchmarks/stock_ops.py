@@ -41,6 +41,13 @@ def trigrid_sample(planes: Tensor, points: Tensor, box_size: float) -> Tensor:
     return torch.stack(sampled).mean(0).transpose(1, 2)
 
 
+def trigrid_decode(
+    planes: Tensor, points: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, box_size: float
+) -> tuple[Tensor, Tensor]:
+    y = F.linear(F.softplus(F.linear(trigrid_sample(planes, points, box_size), w1, b1)), w2, b2)
+    return y[..., 0], y[..., 1:]
+
+
 def composite(features: Tensor, densities: Tensor, depths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     delta = depths[..., 1:] - depths[..., :-1]
     colour = (features[..., 1:, :] + features[..., :-1, :]) / 2
@@ -62,11 +69,6 @@ def composite_passes(
     features = torch.cat([features_a, features_b], -2)
     features = features.gather(-2, order[..., None].expand(-1, -1, -1, features.shape[-1]))
     return composite(features, torch.cat([densities_a, densities_b], -1).gather(-1, order), depths)
-
-
-def softplus_mlp(x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> tuple[Tensor, Tensor]:
-    y = F.linear(F.softplus(F.linear(x, w1, b1)), w2, b2)
-    return y[..., 0], y[..., 1:]
 
 
 def importance_depths(depths: Tensor, weights: Tensor, u: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-import torch_utils.ops.softplus_mlp  # noqa: F401  Registers the operators that are counted below.
+import torch_utils.ops.trigrid_decode  # noqa: F401  Registers the operators that are counted below.
 
 ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
 
@@ -28,19 +28,27 @@ class Cost(NamedTuple):
     peak_bytes: int  # Beyond what was there before.
 
 
-def _mlp_flops(x: torch.Size, w1: torch.Size, b1: torch.Size, w2: torch.Size, *_: Any, **__: Any) -> int:
-    return 2 * x.numel() // x[-1] * (w1.numel() + w2.numel())
+def _decode_flops(
+    planes: torch.Size, points: torch.Size, w1: torch.Size, b1: torch.Size, w2: torch.Size, *_: Any, **__: Any
+) -> int:
+    """Of the layers, as if all points were seen."""
+    return 2 * points[0] * points[1] * (w1.numel() + w2.numel())
 
 
-def _mlp_grad_flops(g: torch.Size, g_rest: torch.Size, x: torch.Size, w1: torch.Size, *shapes: Any, **_: Any) -> int:
-    """Gradients of inputs and of weights, and the hidden layer once more."""
-    return 2 * _mlp_flops(x, w1, *shapes) + 2 * g.numel() * w1.numel()
+def _decode_grad_flops(
+    g: torch.Size, g_rest: torch.Size, planes: torch.Size, points: torch.Size, w1: torch.Size, *others: Any, **_: Any
+) -> int:
+    """The hidden layer once more, its gradient, and what else is wanted: that of its inputs, and of the weights."""
+    to_planes, to_points, to_layers = others[-3:]
+    forward = _decode_flops(planes, points, w1, *others)
+    to_inputs = 2 * g.numel() * w1.numel() * (to_planes or to_points)
+    return forward + to_inputs + forward * to_layers
 
 
 # Of the operators here that hold matrix products, by shapes.
 FLOPS = {
-    torch.ops.fullhead.softplus_mlp: _mlp_flops,
-    torch.ops.fullhead.softplus_mlp_grad: _mlp_grad_flops,
+    torch.ops.fullhead.trigrid_decode: _decode_flops,
+    torch.ops.fullhead.trigrid_decode_grad: _decode_grad_flops,
 }
 
 

@@ -38,8 +38,8 @@ class WithBall(AbstractField):
     def prepare(self, codes: Codes, noise: AbstractNoise) -> Tensor:
         return self.field.prepare(codes, noise)
 
-    def query(self, state: Tensor, points: Tensor) -> FieldSamples:
-        density, features = self.field.query(state, points)
+    def query(self, state: Tensor, points: Tensor, seen: Tensor | None = None) -> FieldSamples:
+        density, features = self.field.query(state, points, seen)
         ball = 1000 * (0.27 * self.box_size - points.norm(dim=-1))
         return FieldSamples(ball + 1e-3 * density.tanh(), features)
 

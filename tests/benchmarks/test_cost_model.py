@@ -14,8 +14,7 @@ from benchmarks.op_costs import Costs, Op, costs_of_step, metered
 from configs import resolve
 from dnnlib.config_paths import replace
 from torch_utils.ops import native
-from torch_utils.ops.softplus_mlp import softplus_mlp
-from torch_utils.ops.trigrid_sample import trigrid_sample
+from torch_utils.ops.trigrid_decode import trigrid_decode
 from training.builder import build_critic, build_generator
 from training.camera_paths import camera_on_sphere
 from training.cameras import label_from_camera
@@ -54,19 +53,26 @@ def test_operations_in_16_bits_are_known() -> None:
 @pytest.mark.parametrize(("depth", "planar", "texels"), [(3, False, 24), (1, True, 12)])
 def test_sampling_reads_its_texels_whatever_computes_it(depth: int, planar: bool, texels: int) -> None:
     planes, points = torch.randn(1, 3, depth, 8, 32, 32), torch.rand(1, 1000, 3) - 0.5
+    layers = [torch.randn(size) for size in ((4, 8), (4,), (3, 4), (3,))]
     ways = {}
     for way in ("reference", None):
         with native.forced(way) if way else torch.no_grad():
-            ops = metered(lambda: trigrid_sample(planes, points, 1.0, planar=planar))
-        ways[way] = sum(op.bytes for op in ops if "sampl" in op.name)
+            ops = metered(lambda: trigrid_decode(planes, points, *layers, 1.0, planar=planar))
+        ways[way] = sum(op.bytes for op in ops if "sampl" in op.name or "decode" in op.name)
     for moved in ways.values():
         assert moved >= texels * 1000 * 8 * 4
     assert ways[None] < 1.5 * texels * 1000 * 8 * 4
 
 
 def test_operations_of_the_decoder_are_those_of_its_products() -> None:
-    x, w1, b1, w2, b2 = (torch.randn(size) for size in ((1, 50, 8), (16, 8), (16,), (9, 16), (9,)))
-    assert sum(op.flops for op in metered(lambda: softplus_mlp(x, w1, b1, w2, b2))) == 2 * 50 * (16 * 8 + 9 * 16)
+    shapes = ((1, 3, 1, 8, 4, 4), (1, 50, 3), (16, 8), (16,), (9, 16), (9,))
+    tensors = [torch.randn(size) for size in shapes]
+    products = 2 * 50 * (16 * 8 + 9 * 16)
+    assert sum(op.flops for op in metered(lambda: trigrid_decode(*tensors, 1.0))) == products
+    trained = [x.requires_grad_() for x in tensors]
+    backward = metered(lambda: trigrid_decode(*trained, 1.0)[1].sum().backward())
+    # Gradients of inputs and of weights, and the hidden layer once more.
+    assert sum(op.flops for op in backward) == 3 * products + 2 * 50 * 16 * 8
 
 
 def test_phases_count_as_often_as_they_are_due(debug: Costs) -> None:

@@ -35,9 +35,12 @@ def test_stock_filter_noise_and_activation_equal_ours() -> None:
     )
 
 
-def test_stock_trigrid_sampling_equals_ours() -> None:
+def test_stock_decoding_equals_ours() -> None:
     planes, points = torch.randn(2, 3, 4, 3, 6, 5), torch.rand(2, 40, 3) * 1.4 - 0.7
-    same(ops.trigrid_sample(planes.transpose(2, 3), points, BOX), stock_ops.trigrid_sample(planes, points, BOX))
+    layers = [torch.randn(size) for size in ((7, 4), (7,), (5, 7), (5,))]
+    ours = ops.trigrid_decode(planes.transpose(2, 3), points, *layers, BOX)
+    for a, b in zip(ours, stock_ops.trigrid_decode(planes, points, *layers, BOX), strict=True):
+        same(a, b)
 
 
 def test_stock_compositing_equals_ours() -> None:

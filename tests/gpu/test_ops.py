@@ -19,15 +19,14 @@ CASES = named(
     biased_act=op_cases.biased_act_cases(),
     fir_resample=op_cases.fir_cases(),
     fir_act=op_cases.fir_act_cases(),
-    trigrid_sample=op_cases.trigrid_cases(),
+    trigrid_decode=op_cases.decode_cases(),
     composite=op_cases.composite_cases(),
     composite_passes=op_cases.composite_passes_cases(),
-    softplus_mlp=op_cases.softplus_mlp_cases(),
     importance_depths=op_cases.importance_cases(),
     philox_words=op_cases.philox_cases(),
 )
 # Atomics sum the gradient of the planes in the order in which threads arrive.
-REPEATABLE = [param for param in CASES if not param.id.startswith("trigrid_sample")]
+REPEATABLE = [param for param in CASES if not param.id.startswith("trigrid_decode")]
 
 
 @pytest.mark.parametrize("dtype", op_checks.DTYPES, ids=str)
@@ -46,10 +45,10 @@ def test_a_picture_of_a_real_size_equals_the_reference():
     points = op_cases.uniform(41, 1, rays * samples, 3) * 1.3 - 0.65  # some lie outside
     layers = [op_cases.normal(42 + i, *shape) / 4 for i, shape in enumerate(((64, 32), (64,), (33, 64), (33,)))]
     depths = op_cases.uniform(46, 1, rays, samples).sort(-1).values.to(DEVICE)
+    seen = (op_cases.uniform(47, 1, rays * samples) < 0.75).to(DEVICE)
 
     def picture(planes, points, *layers):
-        features = ops.trigrid_sample(planes, points, 1.0)
-        density, colour = ops.softplus_mlp(features, *layers)
+        density, colour = ops.trigrid_decode(planes, points, *layers, 1.0, seen=seen)
         return ops.composite(colour.reshape(1, rays, samples, -1), density.reshape(1, rays, samples), depths)
 
     op_checks.check_against_float64(
@@ -57,21 +56,13 @@ def test_a_picture_of_a_real_size_equals_the_reference():
     )
 
 
-def test_the_gradients_of_many_rows_are_those_of_all_of_them():
-    op_checks.check_against_float64(op_cases.softplus_mlp_of_many_rows(), torch.float64, DEVICE)
+def test_the_gradients_of_many_points_are_those_of_all_of_them():
+    op_checks.check_against_float64(op_cases.decode_of_many_points(), torch.float64, DEVICE)
 
 
 def test_layers_too_wide_for_the_kernels_are_served_all_the_same():
-    shapes = ((7, 40, 64), (300, 64), (300,), (90, 300), (90,))
-    case = op_cases.Case(
-        "wide",
-        ops.softplus_mlp,
-        tuple(op_cases.normal(50 + i, *s) / 8 for i, s in enumerate(shapes)),
-        1,
-        (0, 1, 2, 3, 4),
-    )
-    for dtype in (torch.float64, torch.float32):
-        op_checks.check_against_float64(case, dtype, DEVICE)
+    for dtype in op_checks.DTYPES:
+        op_checks.check_against_float64(op_cases.wide_decode(), dtype, DEVICE)
 
 
 def test_merged_depths_agree_where_rays_are_long():
@@ -89,7 +80,8 @@ def test_merged_depths_agree_where_rays_are_long():
 def test_the_gradient_into_planes_says_that_its_sums_are_in_no_order():
     planes = torch.randn(1, 3, 1, 4, 5, 5, device=DEVICE, requires_grad=True)
     points = torch.rand(1, 9, 3, device=DEVICE)
-    sampled = ops.trigrid_sample(planes, points, 2.0).sum()
+    layers = [x.float().to(DEVICE) for x in op_cases.layers_of(4, 8, 3)]
+    sampled = ops.trigrid_decode(planes, points, *layers, 2.0)[1].sum()
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True)
     try:
@@ -113,7 +105,7 @@ def test_kernels_give_the_same_bits_twice(case):
 
 @pytest.mark.parametrize("case", [param for param in CASES if param.id in (
     "biased_act-lrelu", "biased_act-swish-clamped", "fir_resample-upsample", "fir_resample-long", "fir_act-lrelu",
-    "trigrid_sample-depth3", "composite-channels5", "composite_passes-channels5", "softplus_mlp-odd",
+    "trigrid_decode-depth3", "trigrid_decode-seen", "composite-channels5", "composite_passes-channels5",
     "importance_depths-exact", "importance_depths-merge", "philox_words-cut-short",
 )])  # fmt: skip
 def test_compiled_in_one_graph_gives_the_eager_values_and_gradients(case):
@@ -161,14 +153,14 @@ def test_samples_beyond_the_reach_of_32_bits_are_found():
     outside = [0, 2**25 - 1, 2**26 + 1, count - 1]
     points[0, outside] = 9.0
     with ops.forced("native"):
-        sampled = ops.trigrid_sample(planes, points, 1.0)
-        assert [i for i in (*outside, 1, 2**26, count - 2) if sampled[0, i].any()] == [1, 2**26, count - 2]
+        layers = [x.float().to(DEVICE) for x in op_cases.pass_through(32)]
+        sampled = ops.trigrid_decode(planes, points, *layers, 1.0)[1]
+        assert [i for i in (*outside, 1, 2**26, count - 2) if sampled[0, i].max() > 0.5] == [1, 2**26, count - 2]
         cotangent = torch.zeros_like(sampled)
         cotangent[0, count - 2] = 3.0
         (gradient,) = torch.autograd.grad(sampled, planes, cotangent)
-        assert gradient.unique().tolist() == [
-            0.25
-        ]  # a third of 3 on each plane, a quarter of that on each of its texels
+        # A third of 3 on each plane, a quarter of that on each of its texels.
+        torch.testing.assert_close(gradient, torch.full_like(gradient, 0.25))
     del sampled, cotangent, points
     rays, samples = 2**20 + 3, 65
     features = torch.zeros(rays, samples, 32, dtype=torch.bfloat16, device=DEVICE)
@@ -191,7 +183,7 @@ class Layer:
         self.taps, self.bias = TAPS.to(device), torch.ones(8, device=device)
         self.points = torch.linspace(-0.6, 0.6, 3 * 5 * 12, device=device).reshape(1, -1, 3)
         self.depths = torch.linspace(1, 2, 12, device=device).expand(1, 5, 12).contiguous()
-        self.layers = [torch.linspace(-1, 1, n, device=device) for n in (24, 6, 18, 3)]
+        self.layers = [torch.linspace(-1, 1, n, device=device) for n in (12, 6, 18, 3)]
         self.u = ops.mid_cell(4, device)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
@@ -202,9 +194,9 @@ class Layer:
     def rays(self, x: torch.Tensor) -> torch.Tensor:
         """Samples, decoder and compositing, with the pictures as planes."""
         planes = x[:1, :6].reshape(1, 3, 1, 2, *x.shape[2:])
-        features = torch.cat([ops.trigrid_sample(planes, self.points, 1.0)] * 2, -1)
         w1, b1, w2, b2 = self.layers
-        density, colour = ops.softplus_mlp(features, w1.reshape(6, 4), b1, w2.reshape(3, 6), b2)
+        layers = w1.reshape(6, 2), b1, w2.reshape(3, 6), b2
+        density, colour = ops.trigrid_decode(planes, self.points, *layers, 1.0, seen=self.points[..., 0] < 0.5)
         samples = colour.reshape(1, 5, 12, 2), density.reshape(1, 5, 12), self.depths
         _, _, weights = ops.composite(*samples)
         fine = ops.importance_depths(self.depths, weights, self.u)

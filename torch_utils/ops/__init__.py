@@ -11,8 +11,7 @@ from torch_utils.ops.fir_resample import downsample, filter_taps, fir_resample, 
 from torch_utils.ops.importance_depths import importance_depths, merge_depths, mid_cell
 from torch_utils.ops.native import forced
 from torch_utils.ops.philox_words import philox_words
-from torch_utils.ops.softplus_mlp import softplus_mlp
-from torch_utils.ops.trigrid_sample import trigrid_sample
+from torch_utils.ops.trigrid_decode import trigrid_decode
 
 __all__ = [
     "Activation",
@@ -29,7 +28,6 @@ __all__ = [
     "mid_cell",
     "philox_words",
     "smooth",
-    "softplus_mlp",
-    "trigrid_sample",
+    "trigrid_decode",
     "upsample",
 ]

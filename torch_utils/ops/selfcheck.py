@@ -31,7 +31,11 @@ def examples(device: str = "cpu") -> list[Example]:
     def normal(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator).to(device)
 
+    def layers(inputs: int, hidden: int, outputs: int) -> tuple[Tensor, ...]:
+        return normal(hidden, inputs), normal(hidden), normal(outputs, hidden), normal(outputs)
+
     taps = ops.filter_taps().to(device)
+    seen = (torch.rand(2, 64, generator=generator) < 0.7).to(device)
     image = normal(2, 8, 16, 16).to(memory_format=torch.channels_last)
     depths = torch.rand(2, 6, 12, generator=generator).sort(-1).values.to(device) + 2
     weights = torch.rand(2, 6, 11, generator=generator).to(device)
@@ -47,25 +51,20 @@ def examples(device: str = "cpu") -> list[Example]:
             (image, normal(1, 1, 15, 15), normal(8)),
         ),
         Example(
-            "trigrid_sample",
-            lambda planes, points: ops.trigrid_sample(planes, points, box_size=2.0),
-            (normal(2, 3, 3, 32, 8, 8), normal(2, 64, 3) / 2),
+            "trigrid_decode",
+            lambda *tensors: ops.trigrid_decode(*tensors, box_size=2.0),
+            (normal(2, 3, 3, 32, 8, 8), normal(2, 64, 3) / 2, *layers(32, 64, 33)),
         ),
         Example(
-            "trigrid_sample",
-            lambda planes, points: ops.trigrid_sample(planes, points, 2.0, "xy_xz_zx", planar=True),
-            (normal(2, 3, 1, 5, 8, 8), normal(2, 64, 3) / 2),
+            "trigrid_decode",
+            lambda *tensors: ops.trigrid_decode(*tensors, 2.0, "xy_xz_zx", planar=True, seen=seen),
+            (normal(2, 3, 1, 5, 8, 8), normal(2, 64, 3) / 2, *layers(5, 7, 4)),
         ),
         Example("composite", ops.composite, (normal(2, 6, 12, 32), 4 * normal(2, 6, 12), depths)),
         Example(
             "composite",
             lambda fa, sa, fb, sb: ops.composite_passes(fa, sa, depths, fb, sb, depths[..., ::2] + 0.01),
             (normal(2, 6, 12, 16), 4 * normal(2, 6, 12), normal(2, 6, 6, 16), 4 * normal(2, 6, 6)),
-        ),
-        Example(
-            "softplus_mlp",
-            ops.softplus_mlp,
-            (normal(2, 100, 16), normal(32, 16), normal(32), normal(17, 32), normal(17)),
         ),
         Example(
             "importance_depths",

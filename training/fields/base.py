@@ -34,9 +34,15 @@ class AbstractField(nn.Module, ABC):
         """The state: all work that does not depend on points. Its first axis is the batch."""
 
     @abstractmethod
-    def query(self, state: Tensor, points: Float[Tensor, "batch points 3"]) -> FieldSamples:
-        """Raw density and features at canonical points."""
+    def query(
+        self, state: Tensor, points: Float[Tensor, "batch points 3"], seen: Bool[Tensor, "batch points"] | None = None
+    ) -> FieldSamples:
+        """Raw density and features at canonical points.
+
+        Points that are not seen are empty and cost nothing: their density is HIDDEN_DENSITY, their features are zero, and
+        they move no gradient.
+        """
 
     @abstractmethod
     def visible(self, points: Float[Tensor, "*batch 3"]) -> Bool[Tensor, "*batch"] | None:
-        """Which points a picture shows; None is all of them. Queries answer for the others as well."""
+        """Which points a picture shows; None is all of them. Queries that are not told answer for all."""

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Features of a point to its raw density and colour features: a hidden layer of softplus."""
+"""The decoder of a point's features: a hidden layer of softplus, then raw density and colour features.
+
+The layers are computed together with the sampling (torch_utils/ops/trigrid_decode.py); here is what they are made of.
+"""
 
 from typing import Literal, final
 
@@ -8,8 +11,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from torch_utils.ops.softplus_mlp import softplus_mlp
-from training.fields.base import FieldSamples
 from training.networks.layers import Linear
 
 # none: as they come. lrelu: leaky ReLU. sigmoid: colours in [-1, 1], a little beyond so that both ends can be reached.
@@ -28,9 +29,13 @@ class Decoder(nn.Module):
         self.hidden = Linear(in_channels, hidden, lr_multiplier=lr_multiplier)
         self.out = Linear(hidden, 1 + out_channels, lr_multiplier=lr_multiplier)
 
-    def forward(self, features: Float[Tensor, "batch points channels"]) -> FieldSamples:
-        density, colours = softplus_mlp(features, *self.hidden.scaled(features.dtype), *self.out.scaled(features.dtype))
-        return FieldSamples(density, _COLOUR[self.colour_act](colours))
+    def layers(self, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Weights and biases of both, as they are used."""
+        return *self.hidden.scaled(dtype), *self.out.scaled(dtype)
+
+    def activated(self, colours: Float[Tensor, "batch points channels"]) -> Float[Tensor, "batch points channels"]:
+        """What follows the second layer. Zero, which hidden points have, stays zero."""
+        return _COLOUR[self.colour_act](colours)
 
 
 def _bounded(x: Tensor) -> Tensor:

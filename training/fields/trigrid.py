@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from torch_utils.ops.trigrid_sample import PlaneAxes, trigrid_sample
+from torch_utils.ops.trigrid_decode import PlaneAxes, trigrid_decode
 from training.fields.base import AbstractField, FieldSamples
 from training.fields.decoder import Decoder
 from training.networks.noise import AbstractNoise
@@ -49,8 +49,12 @@ class TriGridField(AbstractField):
     def prepare(self, codes: Codes, noise: AbstractNoise) -> Float[Tensor, "batch 3 depth channels h w"]:
         return self.synthesis(codes["ws"], noise).unflatten(1, (3, self.depth, -1))
 
-    def query(self, state: Tensor, points: Float[Tensor, "batch points 3"]) -> FieldSamples:
-        return self.decoder(trigrid_sample(state, points, self.box_size, self.axes, self.planar))
+    def query(
+        self, state: Tensor, points: Float[Tensor, "batch points 3"], seen: Bool[Tensor, "batch points"] | None = None
+    ) -> FieldSamples:
+        layers = self.decoder.layers(torch.promote_types(state.dtype, torch.float32))
+        density, colours = trigrid_decode(state, points, *layers, self.box_size, self.axes, self.planar, seen)
+        return FieldSamples(density, self.decoder.activated(colours))
 
     def visible(self, points: Float[Tensor, "*batch 3"]) -> Bool[Tensor, "*batch"] | None:
         if self.crop_margin is None:

@@ -7,12 +7,13 @@
              The published models were trained with it.
 """
 
+import operator
+from functools import reduce
 from typing import Literal, final
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensor
 
 from torch_utils.ops.composite import composite, composite_passes
 from torch_utils.ops.importance_depths import importance_depths
@@ -24,8 +25,6 @@ from training.warps.base import IdentityWarp
 
 Bins = Literal["exact", "published"]
 Spacing = Literal["depth", "disparity"]
-
-_HIDDEN_DENSITY = -1000.0  # Softplus of it is exactly zero.
 
 
 @final
@@ -83,20 +82,14 @@ class ImportanceMarcher(AbstractRenderer):
 
     def _render(self, scene: Scene, rays: Rays, draws: AbstractDraws, density_noise: float, start: int) -> Seen:
         stop = start + rays.origins.shape[1]
+        near, far, meets = self._limits(scene, rays)
 
         def look(depths: Tensor, what: str) -> FieldSamples:
-            samples = _look(scene, rays, depths)
+            samples = _look(scene, rays, depths, meets)
             if density_noise == 0:
                 return samples
             noise = draws.normal(f"density/{what}", start, stop, depths.shape[-1], depths)
             return FieldSamples(samples.density + density_noise * noise, samples.features)
-
-        near, far, meets = self._limits(scene, rays)
-
-        def shown(samples: FieldSamples) -> tuple[Tensor, Tensor]:
-            if meets is None:
-                return samples.features, samples.density
-            return samples.features, torch.where(meets[..., None], samples.density, _HIDDEN_DENSITY)
 
         depths = self._strata(near, far, draws.strata(start, stop, self.num_coarse, rays.origins))
         samples = look(depths, "coarse")
@@ -107,9 +100,11 @@ class ImportanceMarcher(AbstractRenderer):
                 pairing = "shifted" if self.bins == "published" else "exact"
                 fine_depths = importance_depths(depths, weights, u, pairing)
             fine = look(fine_depths, "fine")
-            features, depth, weights = composite_passes(*shown(samples), depths, *shown(fine), fine_depths)
+            features, depth, weights = composite_passes(
+                samples.features, samples.density, depths, fine.features, fine.density, fine_depths
+            )
         else:
-            features, depth, weights = composite(*shown(samples), depths)
+            features, depth, weights = composite(samples.features, samples.density, depths)
         opacity = weights.sum(-1)
         if self.empty != 0:
             features = features + self.empty * (1 - opacity[..., None])
@@ -134,40 +129,20 @@ class ImportanceMarcher(AbstractRenderer):
         return near + (far - near) * share
 
 
-def _look(scene: Scene, rays: Rays, depths: Float[Tensor, "batch rays samples"]) -> FieldSamples:
-    """What the field says at these depths of the rays."""
+def _look(
+    scene: Scene, rays: Rays, depths: Float[Tensor, "batch rays samples"], meets: Bool[Tensor, "batch rays"] | None
+) -> FieldSamples:
+    """What the field says at these depths of the rays, of which some may miss its box."""
     points = rays.origins[:, :, None] + depths[..., None] * rays.directions[:, :, None]
     warped = scene.warp(points, scene.codes)
-    seen = _both(warped.known, scene.field.visible(warped.points))
-    if seen is not None and _may_skip(depths):
-        return _look_at_some(scene, warped.points, seen)
-    density, features = scene.field.query(scene.state, warped.points.flatten(1, 2))
-    density = density.view_as(depths)
+    seen = _all(warped.known, scene.field.visible(warped.points), None if meets is None else meets[..., None])
     if seen is not None:
-        density = torch.where(seen, density, _HIDDEN_DENSITY)
-    return FieldSamples(density, features.unflatten(1, depths.shape[1:]))
+        seen = seen.expand_as(depths).flatten(1, 2)
+    density, features = scene.field.query(scene.state, warped.points.flatten(1, 2), seen)
+    return FieldSamples(density.view_as(depths), features.unflatten(1, depths.shape[1:]))
 
 
-def _may_skip(depths: Tensor) -> bool:
-    # A GPU would have to be waited for, and pictures that are made together have not as many samples to spare each.
-    return len(depths) == 1 and depths.is_cpu and not torch.is_grad_enabled() and not isinstance(depths, FakeTensor)
-
-
-def _look_at_some(
-    scene: Scene, points: Float[Tensor, "1 rays samples 3"], seen: Bool[Tensor, "1 rays samples"]
-) -> FieldSamples:
-    """The same, without asking for what is hidden: a quarter of the samples of a head."""
-    (index,) = seen.flatten().nonzero(as_tuple=True)
-    all_density = points.new_full((seen.numel(),), _HIDDEN_DENSITY)
-    all_features = points.new_zeros(seen.numel(), scene.field.num_channels)
-    if len(index):
-        density, features = scene.field.query(scene.state, points.flatten(0, 2).index_select(0, index)[None])
-        all_density.index_copy_(0, index, density[0])
-        all_features.index_copy_(0, index, features[0])
-    return FieldSamples(all_density.view(seen.shape), all_features.view(*seen.shape, -1))
-
-
-def _both(a: Tensor | None, b: Tensor | None) -> Tensor | None:
-    if a is None or b is None:
-        return b if a is None else a
-    return a & b
+def _all(*masks: Tensor | None) -> Tensor | None:
+    """What all masks show; None is everything."""
+    given = [mask for mask in masks if mask is not None]
+    return reduce(operator.and_, given) if given else None

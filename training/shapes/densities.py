@@ -40,16 +40,16 @@ class Densities:
     def _ask(self, points: Float[Tensor, "points 3"]) -> Float32[np.ndarray, " points"]:
         points = points.to(self.state)
         visible = self.field.visible(points)
-        shown = points if visible is None else points[visible]
-        density, _ = self.field.query(self.state, shown[None])
+        density, _ = self.field.query(self.state, points[None], None if visible is None else visible[None])
         if not bool(torch.isfinite(density).all()):
             raise ValueError("The model has densities that are not finite (NaN or infinity): it has no shape.")
-        self.num_asked += len(shown)
+        num_shown = len(points) if visible is None else int(visible.sum())
+        self.num_asked += num_shown
         if self.bar is not None:
-            self.bar.advance(len(shown))
+            self.bar.advance(num_shown)
         density = density[0].float()
         if visible is not None:
-            density = density.new_full((len(points),), EMPTY).masked_scatter_(visible, density)
+            density = density.masked_fill(~visible, EMPTY)
         return density.cpu().numpy()
 
 

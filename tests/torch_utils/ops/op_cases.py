@@ -116,22 +116,82 @@ def fir_act_cases() -> list[Case]:
     ]
 
 
-def trigrid_cases() -> list[Case]:
-    def case(name: str, depth: int, features: int, size: tuple[int, int] = (6, 5), **options) -> Case:
-        planes, points = normal(14, 2, 3, depth, features, *size), normal(15, 2, 37, 3) * 0.8  # some lie outside
-        return Case(
-            name, lambda planes, points: ops.trigrid_sample(planes, points, 1.6, **options), (planes, points), 1, (1,)
+def layers_of(inputs: int, hidden: int, outputs: int) -> tuple[Tensor, ...]:
+    return normal(30, hidden, inputs), normal(31, hidden), normal(32, outputs, hidden), normal(33, outputs)
+
+
+def pass_through(features: int) -> tuple[Tensor, ...]:
+    """Layers that leave features as they are: softplus is linear so far from zero. Density is nothing."""
+    one = torch.eye(features, dtype=torch.float64)
+    far = torch.full((1 + features,), 40.0, dtype=torch.float64)
+    return one, far[1:], torch.cat([torch.zeros_like(one[:1]), one]), -far
+
+
+def decode_cases() -> list[Case]:
+    def case(
+        name: str,
+        depth: int = 3,
+        features: int = 5,
+        size: tuple[int, int] = (6, 5),
+        points: int = 37,
+        layers: tuple[int, int] = (7, 4),
+        scale: float = 1.0,
+        seen: float | None = None,
+        **options,
+    ) -> Case:
+        tensors = (
+            scale * normal(14, 2, 3, depth, features, *size),
+            normal(15, 2, points, 3) * 0.8,  # some lie outside
+            *layers_of(features, *layers),
         )
+        mask = None if seen is None else uniform(16, 2, points) < seen
+
+        def call(planes: Tensor, *others: Tensor) -> tuple[Tensor, Tensor]:
+            is_seen = None if mask is None else mask.to(planes.device)
+            return ops.trigrid_decode(planes, *others, 1.6, **options, seen=is_seen)
+
+        return Case(name, call, tensors, 1, (1, 2, 3, 4, 5))
 
     return [
-        *(case(f"depth{d}", d, 5) for d in (1, 2, 3, 4, 5)),
-        *(case(f"features{f}", 3, f) for f in (1, 16, 32, 33)),
+        *(case(f"depth{d}", d) for d in (1, 2, 3, 4, 5)),
+        *(case(f"features{f}", features=f) for f in (1, 16, 32, 33)),
         case("planar", 1, 32, planar=True),
         case("planar-eg3d-axes", 1, 5, axes="xy_xz_zx", planar=True),
         case("eg3d-axes", 3, 4, axes="xy_xz_zx"),
         case("one-texel", 1, 3, (1, 1)),
         case("row", 2, 3, (1, 7)),
+        case("small-decoder", 1, 16, points=70, layers=(32, 17)),
+        case("large-decoder", 1, 32, points=45, layers=(64, 33)),
+        case("density-alone", layers=(9, 1)),
+        case("one-of-each", 1, 1, points=1, layers=(1, 1)),
+        case("steep", layers=(8, 5), scale=100.0),
+        case("seen", features=32, points=70, layers=(16, 17), seen=0.6),
+        case("seen-one", seen=0.04, points=23),
+        case("seen-none", seen=0.0),
+        case("seen-all", seen=1.0),
     ]
+
+
+def decode_of_many_points() -> Case:
+    """More than the backward pass takes at a time, on a CPU and on a GPU. For float64: the sums are long."""
+    planes, points = normal(35, 1, 3, 1, 3, 4, 4), normal(36, 1, 270_100, 3)
+    mask = uniform(37, 1, 270_100) < 0.7
+
+    def call(*tensors: Tensor) -> tuple[Tensor, Tensor]:
+        return ops.trigrid_decode(*tensors, 2.0, seen=mask.to(tensors[0].device))
+
+    return Case("many-points", call, (planes, points, *layers_of(3, 4, 2)), 1)
+
+
+def wide_decode() -> Case:
+    """Layers too wide for a GPU's kernels."""
+    planes, points, mask = normal(50, 2, 3, 2, 64, 4, 4) / 8, normal(51, 2, 90, 3) / 2, uniform(52, 2, 90) < 0.7
+    layers = [normal(53 + i, *s) / 8 for i, s in enumerate(((300, 64), (300,), (90, 300), (90,)))]
+
+    def call(*tensors: Tensor) -> tuple[Tensor, Tensor]:
+        return ops.trigrid_decode(*tensors, 2.0, seen=mask.to(tensors[0].device))
+
+    return Case("wide", call, (planes, points, *layers), 1, (1, 2, 3, 4, 5))
 
 
 def composite_cases() -> list[Case]:
@@ -178,28 +238,6 @@ def composite_passes_cases() -> list[Case]:
         case("one-ray", 4, 6, 3, rays=()),
         case("many-rays", 3, 2, 2, rays=(131,)),
     ]
-
-
-def softplus_mlp_cases() -> list[Case]:
-    def case(name: str, inputs: int, hidden: int, outputs: int, points: tuple[int, ...], scale: float = 1.0) -> Case:
-        layers = (normal(30, hidden, inputs), normal(31, hidden), normal(32, outputs, hidden), normal(33, outputs))
-        return Case(name, ops.softplus_mlp, (scale * normal(34, *points, inputs), *layers), 1, (0, 1, 2, 3, 4))
-
-    return [
-        case("small", 16, 32, 17, (2, 70)),
-        case("large", 32, 64, 33, (2, 45)),
-        case("odd", 5, 7, 3, (33,)),
-        case("density-alone", 3, 9, 1, (40,)),
-        case("one-of-each", 1, 1, 1, (1,)),
-        case("blocks", 3, 4, 2, (2, 4100)),
-        case("steep", 4, 8, 5, (50,), 100.0),
-    ]
-
-
-def softplus_mlp_of_many_rows() -> Case:
-    """More of them than a GPU's backward pass takes at a time. For float64: the sums are long."""
-    shapes = ((2, 131_100, 3), (4, 3), (4,), (2, 4), (2,))
-    return Case("many-rows", ops.softplus_mlp, tuple(normal(35 + i, *s) for i, s in enumerate(shapes)), 1)
 
 
 def importance_cases() -> list[Case]:

@@ -21,10 +21,9 @@ GROUPS = {
     "biased_act": op_cases.biased_act_cases(),
     "fir_resample": op_cases.fir_cases(),
     "fir_act": op_cases.fir_act_cases(),
-    "trigrid_sample": op_cases.trigrid_cases(),
+    "trigrid_decode": op_cases.decode_cases(),
     "composite": op_cases.composite_cases(),
     "composite_passes": op_cases.composite_passes_cases(),
-    "softplus_mlp": op_cases.softplus_mlp_cases(),
     "importance_depths": op_cases.importance_cases(),
     "philox_words": op_cases.philox_cases(),
     "distance_field": op_cases.distance_cases(),
@@ -50,13 +49,18 @@ def needs(*shape: int) -> torch.Tensor:
     return image(*shape, requires_grad=True)
 
 
+def trained(x: torch.Tensor) -> torch.Tensor:
+    return x.clone().requires_grad_()
+
+
 def samples() -> dict[str, list[tuple]]:
     """Arguments of every registered operator, by its name."""
     last = image(2, 6, 5, 4, channels_last=True, requires_grad=True)
     sliced = image(2, 8, 7, 6)[:, 1:7, 1:-1, ::2].requires_grad_()
     planes = image(2, 3, 2, 4, 5, 3)
     innermost = image(2, 5, 3, 3, 2, 4).permute(0, 3, 4, 5, 1, 2)
-    sampling = (image(2, 7, 3), 2.0, XY_XZ_YZ, False)
+    layers, constants = (image(5, 4), image(5), image(3, 5), image(3)), (2.0, XY_XZ_YZ, False, None)
+    cotangents, seen = (image(2, 7), image(2, 7, 2)), image(2, 7) > 0
     rays = (image(3, 6, 2), image(3, 6), torch.linspace(1, 2, 6).expand(3, 6))
     return {
         "biased_act": [
@@ -91,26 +95,32 @@ def samples() -> dict[str, list[tuple]]:
             (last, TAPS, needs(2, 1, 4, 3), None, [1, 1, 1, 1], 4.0, "relu", 1.4, 0.5),
             (sliced, TAPS, None, needs(6), [2, 2, 2, 2], 1.0, "linear", 1.0, INF),
         ],
-        "trigrid_sample": [
-            (planes.clone().requires_grad_(), image(2, 7, 3).requires_grad_(), *sampling[1:]),
-            (innermost.clone().requires_grad_(), *sampling),
-            (image(2, 3, 1, 4, 5, 3), needs(2, 7, 3), 2.0, XY_XZ_YZ, True),
-            (image(0, 3, 2, 4, 5, 3), image(0, 7, 3), *sampling[1:]),
-            (image(2, 3, 2, 1, 5, 3), image(2, 0, 3), *sampling[1:]),
+        "trigrid_decode": [
+            (planes.clone().requires_grad_(), needs(2, 7, 3), *map(trained, layers), *constants),
+            (innermost.clone().requires_grad_(), image(2, 7, 3), *layers, *constants[:-1], seen),
+            (image(2, 3, 1, 4, 5, 3), needs(2, 7, 3), *layers, 2.0, XY_XZ_YZ, True, None),
+            (image(0, 3, 2, 4, 5, 3), image(0, 7, 3), *layers, *constants),
+            (planes, image(2, 0, 3), *layers, *constants),
+            (planes.bfloat16().requires_grad_(), image(2, 7, 3), *layers, *constants),
         ],
         # Each memory layout decides the strides of the gradient, which the fake implementation must foretell.
-        "trigrid_sample_grad_planes": [
-            (image(2, 7, 4), planes, *sampling),
-            (image(2, 7, 4), innermost, *sampling),
-            (image(2, 7, 4), innermost[:1].expand(2, -1, -1, -1, -1, -1), *sampling),
-            (image(2, 7, 4), image(2, 7, 3, 3, 2, 4).permute(0, 3, 4, 5, 1, 2)[..., 1:-1, :], *sampling),
-            (image(2, 7, 1), image(2, 3, 2, 1, 5, 3), *sampling),
-            (image(2, 7, 1), image(2, 3, 2, 1, 1, 1), *sampling),
-            (image(0, 7, 4), image(0, 3, 2, 4, 5, 3), image(0, 7, 3), *sampling[1:]),
-            (image(0, 7, 4), image(0, 5, 3, 3, 2, 4).permute(0, 3, 4, 5, 1, 2), image(0, 7, 3), *sampling[1:]),
-            (image(2, 7, 4).bfloat16(), innermost.bfloat16(), *sampling),
+        "trigrid_decode_grad": [
+            (*cotangents, given, *decoding[1:], *wanted)
+            for given in (
+                planes,
+                innermost,
+                innermost[:1].expand(2, -1, -1, -1, -1, -1),
+                image(2, 7, 3, 3, 2, 4).permute(0, 3, 4, 5, 1, 2)[..., 1:-1, :],
+                innermost.bfloat16(),
+                image(2, 3, 2, 4, 1, 1),
+            )
+            for decoding in [(given, image(2, 7, 3), *layers, *constants)]
+            for wanted in ((True, False, False), (True, True, True))
+        ]
+        + [
+            (*cotangents, planes, image(2, 7, 3), *layers, *constants[:-1], seen, False, True, True),
+            (image(0, 7), image(0, 7, 2), innermost[:0], image(0, 7, 3), *layers, *constants, True, True, True),
         ],
-        "trigrid_sample_grad_points": [(image(2, 7, 4), planes, *sampling), (image(2, 7, 4), innermost, *sampling)],
         "composite": [
             tuple(x.clone().requires_grad_() for x in rays),
             (needs(6, 2), image(6), torch.linspace(1, 2, 6)),
@@ -125,14 +135,6 @@ def samples() -> dict[str, list[tuple]]:
         ],
         "composite_passes_grad": [
             (image(3, 2), image(3), image(3, 9), *rays, image(3, 4, 2), image(3, 4), image(3, 4).sort(-1).values),
-        ],
-        "softplus_mlp": [
-            (needs(2, 7, 3), needs(5, 3), needs(5), needs(4, 5), needs(4)),
-            (image(0, 3), image(5, 3), image(5), image(1, 5), image(1)),
-        ],
-        "softplus_mlp_grad": [
-            (image(2, 7), image(2, 7, 3), image(2, 7, 3), image(5, 3), image(5), image(4, 5), image(4)),
-            (image(0), image(0, 0), image(0, 3), image(5, 3), image(5), image(1, 5), image(1)),
         ],
         "importance_depths": [
             (image(3, 6).sort(-1).values, image(3, 5).abs(), torch.rand(3, 4), False),
@@ -175,8 +177,8 @@ def test_every_registered_operator_is_checked():
 @pytest.mark.parametrize("case", pick(
     "biased_act/lrelu", "biased_act/swish-clamped", "fir_resample/upsample", "fir_resample/downsample",
     "fir_resample/smooth", "fir_resample/up3-down2", "fir_act/lrelu", "fir_act/noise-per-image", "fir_act/tanh",
-    "trigrid_sample/depth3", "trigrid_sample/planar", "composite/channels5", "composite_passes/channels5",
-    "softplus_mlp/odd", "importance_depths/exact", "importance_depths/shifted", "importance_depths/merge",
+    "trigrid_decode/depth3", "trigrid_decode/seen", "trigrid_decode/planar", "composite/channels5",
+    "composite_passes/channels5", "importance_depths/exact", "importance_depths/shifted", "importance_depths/merge",
     "philox_words/cut-short",
 ))  # fmt: skip
 def test_compiled_in_one_graph_gives_the_eager_values_and_gradients(case, path):
@@ -184,8 +186,8 @@ def test_compiled_in_one_graph_gives_the_eager_values_and_gradients(case, path):
 
 
 @pytest.mark.parametrize("case", pick(
-    "biased_act/lrelu", "fir_resample/up3-down2", "fir_act/noise-per-image", "trigrid_sample/depth3",
-    "composite/channels5", "composite_passes/channels5", "softplus_mlp/odd", "importance_depths/exact",
+    "biased_act/lrelu", "fir_resample/up3-down2", "fir_act/noise-per-image", "trigrid_decode/depth3",
+    "trigrid_decode/seen", "composite/channels5", "composite_passes/channels5", "importance_depths/exact",
     "importance_depths/merge", "philox_words/cut-short", "distance_field/solid0",
 ))  # fmt: skip
 def test_compiled_with_dynamic_shapes_gives_the_eager_values_and_gradients(case):
@@ -243,16 +245,16 @@ def test_the_number_of_threads_changes_no_bit(threads):
     u = torch.rand(700, 6)
     second = [torch.randn(700, 6, 5, requires_grad=True), torch.randn(700, 6, requires_grad=True)]
     layers = [torch.randn(*shape, requires_grad=True) for shape in ((9, 40), (9,), (4, 9), (4,))]
+    shown = torch.rand(1, 9000) < 0.8
 
     def run() -> list[torch.Tensor]:
-        sampled = ops.trigrid_sample(planes, points, 3.0)
+        decoded = ops.trigrid_decode(planes, points, *layers, 3.0, seen=shown)
         seen, depth, weights = ops.composite(*rays, depths)
         drawn = ops.importance_depths(depths, weights, u)
         filtered = ops.fir_act(ops.upsample(picture, TAPS), TAPS, pad=(1, 1, 1, 1))
         activated = ops.biased_act(picture, torch.arange(24.0), "swish")
         both = ops.composite_passes(*rays, depths, *second, u.sort(-1).values)
-        decoded = ops.softplus_mlp(sampled, *layers)
-        values = [sampled, seen, depth, weights, filtered, activated, *both, *decoded]
+        values = [seen, depth, weights, filtered, activated, *both, *decoded]
         inputs = [planes, points, picture, *rays, *second, *layers]
         gradients = torch.autograd.grad(values, inputs, [torch.ones_like(v) for v in values])
         return [*values, drawn, *ops.merge_depths(depths, drawn.sort(-1).values), *gradients]
@@ -279,8 +281,8 @@ def test_vmap_gives_what_a_loop_gives():
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("case", pick(
-    "biased_act/lrelu", "biased_act/softplus", "fir_resample/upsample", "fir_act/lrelu", "trigrid_sample/depth3",
-    "composite/channels5", "composite_passes/channels5", "softplus_mlp/odd",
+    "biased_act/lrelu", "biased_act/softplus", "fir_resample/upsample", "fir_act/lrelu", "trigrid_decode/depth3",
+    "trigrid_decode/seen", "composite/channels5", "composite_passes/channels5",
 ))  # fmt: skip
 def test_autocast_changes_nothing(case, dtype, path):
     """Or the result of a layer would depend on whether its operators are built."""

@@ -5,8 +5,10 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
+from torch_utils.ops.trigrid_decode import decoded
 from training.fields.decoder import ColourAct, Decoder
 
 
@@ -16,6 +18,11 @@ def decoder(act: ColourAct, lr_multiplier: float = 1.0) -> Decoder:
     with torch.no_grad():
         module.out.bias.normal_()
     return module
+
+
+def said(module: Decoder, x: Tensor) -> tuple[Tensor, Tensor]:
+    density, colours = decoded(x, *module.layers(x.dtype))
+    return density, module.activated(colours)
 
 
 @pytest.mark.parametrize("lr_multiplier", [1.0, 0.5])
@@ -32,7 +39,7 @@ def test_density_comes_first_and_is_raw(act: ColourAct, lr_multiplier: float) ->
         "lrelu": F.leaky_relu(y[..., 1:], 0.2) * math.sqrt(2),
         "sigmoid": 2 * (torch.sigmoid(y[..., 1:]) * 1.002 - 0.001) - 1,
     }
-    density, features = module(x)
+    density, features = said(module, x)
     assert density.shape == (2, 5)
     assert torch.allclose(density, y[..., 0])
     assert torch.allclose(features, colours[act])
@@ -40,11 +47,16 @@ def test_density_comes_first_and_is_raw(act: ColourAct, lr_multiplier: float) ->
 
 def test_colours_of_a_sigmoid_reach_a_little_beyond_both_ends() -> None:
     module = decoder("sigmoid")
-    _, features = module(1e4 * torch.randn(2, 500, 6))
+    _, features = said(module, 1e4 * torch.randn(2, 500, 6))
     assert features.max().item() == pytest.approx(1.002)
     assert features.min().item() == pytest.approx(-1.002)
 
 
 def test_large_features_do_not_overflow() -> None:
-    density, _ = decoder("none")(torch.full((1, 3, 6), 1e30))
+    density, _ = said(decoder("none"), torch.full((1, 3, 6), 1e30))
     assert torch.isfinite(density).all()
+
+
+@pytest.mark.parametrize("act", ["none", "lrelu", "sigmoid"])
+def test_the_colours_of_hidden_points_stay_zero(act: ColourAct) -> None:
+    assert not decoder(act).activated(torch.zeros(1, 3, 4)).any()

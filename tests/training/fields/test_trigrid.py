@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from torch_utils.ops.trigrid_decode import HIDDEN_DENSITY, decoded
+from training.fields.base import FieldSamples
 from training.fields.decoder import Decoder
 from training.fields.trigrid import TriGridField
 from training.networks.noise import ConstantNoise
@@ -22,6 +24,11 @@ def field(depth: int = 3, **changes: object) -> TriGridField:
     decoder = Decoder(FEATURES, 6, hidden=8, colour_act="none", lr_multiplier=1.0)
     settings = {"box_size": 1.0, "axes": "xy_xz_yz", "planar": False, "crop_margin": 0.1}
     return TriGridField(synthesis, decoder, depth=depth, num_channels=6, **(settings | changes))
+
+
+def said(decoder: Decoder, features: Tensor) -> FieldSamples:
+    density, colours = decoded(features, *decoder.layers(features.dtype))
+    return FieldSamples(density, decoder.activated(colours))
 
 
 def sampled_by_hand(planes: Tensor, point: Tensor, box_size: float, third: tuple[int, int, int]) -> Tensor:
@@ -61,7 +68,7 @@ def test_what_it_says_of_a_point_is_what_its_planes_hold_there(
     points = torch.tensor([[[0.1, -0.2, 0.3], [0.7, 0.05, -0.6], [-0.74, 0.74, 0.0], [0.9, 0.0, 0.0]]])
     by_hand = torch.stack([sampled_by_hand(planes[0], point, 1.5, third) for point in points[0]])
     density, features = module.query(planes, points)
-    wanted = module.decoder(by_hand[None])
+    wanted = said(module.decoder, by_hand[None])
     assert torch.allclose(density, wanted.density, atol=1e-5)
     assert torch.allclose(features, wanted.features, atol=1e-5)
 
@@ -74,8 +81,8 @@ def test_one_flat_plane_does_not_fade_along_its_depth() -> None:
     points = torch.tensor([[[0.0, 0.0, 0.0], [0.0, 0.0, 0.25], [0.0, 0.0, 0.5]]])
     wanted = planes[0, 0, 0, :, 0, 0] / 3
     shares = torch.tensor([1.0, 0.75, 0.5])
-    assert torch.allclose(flat.query(planes, points).density, flat.decoder(wanted.expand(1, 3, -1)).density)
-    faded = fading.decoder(wanted * shares[None, :, None]).density
+    assert torch.allclose(flat.query(planes, points).density, said(flat.decoder, wanted.expand(1, 3, -1)).density)
+    faded = said(fading.decoder, wanted * shares[None, :, None]).density
     assert torch.allclose(fading.query(planes, points).density, faded, atol=1e-6)
 
 
@@ -83,7 +90,7 @@ def test_outside_the_box_nothing_is_stored() -> None:
     module = field()
     points = torch.tensor([[[0.8, 0.9, 0.7], [-3.0, 5.0, 2.0]]])
     density = module.query(torch.randn(1, 3, 3, FEATURES, 8, 8), points).density
-    assert torch.allclose(density, module.decoder(torch.zeros(1, 2, FEATURES)).density)
+    assert torch.allclose(density, said(module.decoder, torch.zeros(1, 2, FEATURES)).density)
 
 
 def test_pictures_leave_out_the_side_walls_but_neither_top_nor_bottom() -> None:
@@ -114,6 +121,14 @@ def test_points_that_pictures_leave_out_are_answered_all_the_same() -> None:
     point = torch.tensor([[[0.45, 0.0, 0.0]]])
     assert not field().visible(point).any()
     assert torch.equal(field().query(planes, point).density, field(crop_margin=None).query(planes, point).density)
+
+
+def test_points_that_are_not_seen_are_empty() -> None:
+    module, planes, points = field(), torch.randn(2, 3, 3, FEATURES, 8, 8), torch.rand(2, 9, 3) - 0.5
+    seen = torch.rand(2, 9) < 0.5
+    some, everywhere = module.query(planes, points, seen), module.query(planes, points)
+    assert torch.allclose(some.density, torch.where(seen, everywhere.density, HIDDEN_DENSITY))
+    assert torch.allclose(some.features, torch.where(seen[..., None], everywhere.features, 0.0))
 
 
 def test_answers_do_not_depend_on_the_memory_layout_of_planes() -> None:

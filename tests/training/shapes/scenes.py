@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from tests.training.small import CONFIG, small_generator
+from torch_utils.ops.trigrid_decode import HIDDEN_DENSITY
 from training.camera_paths import camera_on_sphere
 from training.cameras import label_from_camera
 from training.data.synthetic.field import HeadField
@@ -39,10 +40,15 @@ class KnownField(AbstractField):
     def prepare(self, codes: Codes, noise: AbstractNoise) -> Tensor:
         return torch.zeros(len(codes["ws"]), 1)
 
-    def query(self, state: Tensor, points: Float[Tensor, "batch points 3"]) -> FieldSamples:
+    def query(
+        self, state: Tensor, points: Float[Tensor, "batch points 3"], seen: Bool[Tensor, "batch points"] | None = None
+    ) -> FieldSamples:
         flat = points.flatten(0, 1)
         density, colour = self.density(flat), self.colour(flat) * 2 - 1
-        return FieldSamples(density.view(points.shape[:2]), colour.view(points.shape))
+        density, colour = density.view(points.shape[:2]), colour.view(points.shape)
+        if seen is not None:
+            density, colour = torch.where(seen, density, HIDDEN_DENSITY), torch.where(seen[..., None], colour, 0.0)
+        return FieldSamples(density, colour)
 
     def visible(self, points: Float[Tensor, "*batch 3"]) -> Bool[Tensor, "*batch"] | None:
         return None if self.crop is None else points[..., [0, 2]].abs().amax(-1) <= self.crop

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from torch_utils.ops.trigrid_decode import HIDDEN_DENSITY
 from training.camera_paths import camera_on_sphere
 from training.camera_rays import rays as camera_rays
 from training.fields.base import AbstractField, FieldSamples
@@ -24,8 +25,11 @@ class Fog(AbstractField):
     def prepare(self, codes: Codes, noise: AbstractNoise) -> Tensor:
         return torch.zeros(1)
 
-    def query(self, state: Tensor, points: Float[Tensor, "batch points 3"]) -> FieldSamples:
-        return FieldSamples(torch.full_like(points[..., 0], 20.0), points)
+    def query(
+        self, state: Tensor, points: Float[Tensor, "batch points 3"], seen: Bool[Tensor, "batch points"] | None = None
+    ) -> FieldSamples:
+        density = torch.full_like(points[..., 0], 20.0)
+        return FieldSamples(density if seen is None else torch.where(seen, density, HIDDEN_DENSITY), points)
 
     def visible(self, points: Float[Tensor, "*batch 3"]) -> Bool[Tensor, "*batch"] | None:
         return None

@@ -13,4 +13,7 @@ constexpr double kFloor = 0.01;
 constexpr double kMinWeight = 1e-5;
 constexpr double kMinBin = 1e-5;
 
+// torch_utils/ops/trigrid_decode.py
+constexpr double kHiddenDensity = -1000.0;
+
 }  // namespace fullhead

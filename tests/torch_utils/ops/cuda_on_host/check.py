@@ -29,8 +29,9 @@ def main(library: str, op: str) -> None:
                 op_checks.check_against_float64(case, dtype, "cpu", layout)
                 checks += 1
         op_checks.check_deterministic(case)
-    if op == "softplus_mlp":
-        op_checks.check_against_float64(op_cases.softplus_mlp_of_many_rows(), torch.float64)
+    if op == "trigrid_decode":
+        for case in (op_cases.decode_of_many_points(), op_cases.wide_decode()):
+            op_checks.check_against_float64(case, torch.float64)
     for name, samples in test_registration.samples().items():
         if name in RELATED[op]:
             for arguments in samples:
@@ -44,10 +45,9 @@ RELATED = {
     "biased_act": ("biased_act", "act_slope", "act_curve"),
     "fir_resample": ("fir_resample",),
     "fir_act": ("fir_act",),
-    "trigrid_sample": ("trigrid_sample", "trigrid_sample_grad_planes", "trigrid_sample_grad_points"),
+    "trigrid_decode": ("trigrid_decode", "trigrid_decode_grad"),
     "composite": ("composite", "composite_grad"),
     "composite_passes": ("composite_passes", "composite_passes_grad"),
-    "softplus_mlp": ("softplus_mlp", "softplus_mlp_grad"),
     "importance_depths": ("importance_depths", "merge_depths"),
     "philox_words": ("philox_words",),
 }

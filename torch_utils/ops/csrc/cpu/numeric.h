@@ -36,19 +36,18 @@ FULLHEAD_DEVICE float exp_nonpositive(float x) {
 }
 inline double exp_nonpositive(double x) { return std::exp(x); }
 
-// log(1 + x) for 0 <= x <= 1. log(1 + x) = 2 atanh(s), s = x / (2 + x) <= 1/3; the series to s^17 is exact to 1e-9.
+// log(1 + x) for 0 <= x <= 1: x times the polynomial of degree 8 that is closest to log(1 + x) / x, exact to 2e-8.
 FULLHEAD_DEVICE float log1p_unit(float x) {
-  const float s = x / (2.0f + x), q = s * s;
-  float p = 1.0f / 17;
-  p = std::fma(p, q, 1.0f / 15);
-  p = std::fma(p, q, 1.0f / 13);
-  p = std::fma(p, q, 1.0f / 11);
-  p = std::fma(p, q, 1.0f / 9);
-  p = std::fma(p, q, 1.0f / 7);
-  p = std::fma(p, q, 1.0f / 5);
-  p = std::fma(p, q, 1.0f / 3);
-  p = std::fma(p, q, 1.0f);
-  return 2.0f * s * p;
+  float p = 4.97289281e-3f;
+  p = std::fma(p, x, -2.83761472e-2f);
+  p = std::fma(p, x, 7.62073994e-2f);
+  p = std::fma(p, x, -0.134724885f);
+  p = std::fma(p, x, 0.190043092f);
+  p = std::fma(p, x, -0.248129129f);
+  p = std::fma(p, x, 0.333146542f);
+  p = std::fma(p, x, -0.499992549f);
+  p = std::fma(p, x, 1.0f);
+  return p * x;
 }
 inline double log1p_unit(double x) { return std::log1p(x); }
 

@@ -54,14 +54,32 @@ struct TrigridArguments {
   int32_t axes[3][3];          // for each plane the axes of space that these run along
   double per_unit;             // of the coordinates in which the box is [-1, 1]^3
   bool planar;
+  const bool* seen;  // of every point; null is all of them
 };
-int launch_trigrid_sample(void* stream, Element element, const void* planes, const void* points, void* out,
-                          const TrigridArguments& arguments);
+// Two layers, dense, of the points' type.
+struct LayerArguments {
+  int32_t inputs, hidden, outputs;
+  const void *w1, *b1, *w2, *b2;
+};
+// Whether these layers are small enough for the kernels.
+bool are_small(Element element, const LayerArguments& layers);
+// `element` is always that of the planes.
+int launch_trigrid_decode(void* stream, Element element, const void* planes, const void* points, const TrigridArguments& arguments,
+                          const LayerArguments& layers, void* density, void* rest);
+// What follows takes `rows` points from `first` on, and keeps what belongs to them from row 0 on. Features of the planes, zero where
+// nothing is seen:
+int launch_trigrid_sample(void* stream, Element element, const void* planes, const void* points, const TrigridArguments& arguments,
+                          int64_t first, int64_t rows, void* x);
+// The gradient of x, and what those of the weights are made of: the hidden layer after softplus and the gradient before it, both
+// transposed, [hidden, rows].
+int launch_layers_grad(void* stream, Element element, const LayerArguments& layers, const void* x, int64_t rows, const void* g_first,
+                       const void* g_rest, void* d_x, void* hidden, void* d_hidden);
 // Adds to `out`, which must be zero before. The order of the sums, and so their last bits, may differ from run to run.
-int launch_trigrid_grad_planes(void* stream, Element element, const void* g, const void* points, void* out,
-                               const TrigridArguments& arguments);
-int launch_trigrid_grad_points(void* stream, Element element, const void* g, const void* planes, const void* points, void* out,
-                               const TrigridArguments& arguments);
+int launch_trigrid_grad_planes(void* stream, Element element, const void* g, const void* points, const TrigridArguments& arguments,
+                               int64_t first, int64_t rows, void* out);
+// `out` must be zero before, and is that of all points.
+int launch_trigrid_grad_points(void* stream, Element element, const void* g, const void* planes, const void* points,
+                               const TrigridArguments& arguments, int64_t first, int64_t rows, void* out);
 
 // Samples along rays, of one pass (then samples[1] is 0) or two, dense. `element` is that of the features; all else is float
 // (double for double).
@@ -94,19 +112,5 @@ int launch_merge_depths(void* stream, Element element, const void* first, const 
 
 // `indices` [items] and `out` [items, count], dense.
 int launch_philox_words(void* stream, const int64_t* indices, int64_t* out, uint64_t key, int64_t items, int64_t count);
-
-// Two layers, dense, float or double.
-struct MlpArguments {
-  int64_t rows;
-  int32_t inputs, hidden, outputs;
-  const void *x, *w1, *b1, *w2, *b2;
-};
-// Whether these layers are small enough for the kernels.
-bool is_small_mlp(Element element, int64_t inputs, int64_t hidden, int64_t outputs);
-int launch_softplus_mlp(void* stream, Element element, const MlpArguments& arguments, void* first, void* rest);
-// The gradient of x, and what those of the weights are made of: the hidden layer after softplus and the gradient before it, both
-// transposed, [hidden, rows].
-int launch_softplus_mlp_grad(void* stream, Element element, const MlpArguments& arguments, const void* g_first, const void* g_rest,
-                             void* d_x, void* hidden, void* d_hidden);
 
 }  // namespace fullhead

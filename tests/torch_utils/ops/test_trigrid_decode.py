@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""trigrid_sample: against hat functions and grid_sample, published numbers, gradients, and awkward points."""
+"""trigrid_decode: samples against hat functions, grid_sample and published numbers, layers against sums written out,
+gradients, points that are hidden, and awkward ones.
+
+`sampled` is the operator with layers that leave features as they are.
+"""
 
 import math
 
@@ -11,11 +15,17 @@ from hypothesis import strategies as st
 
 from tests.torch_utils.ops import op_cases, op_checks
 from torch_utils import ops
+from torch_utils.ops.trigrid_decode import HIDDEN_DENSITY
 
 pytestmark = pytest.mark.usefixtures("native_cpu")
 
 PATHS = ("native", "reference")
 AXES = {"xy_xz_yz": ["xyz", "xzy", "yzx"], "xy_xz_zx": ["xyz", "xzy", "zxy"]}
+
+
+def sampled(planes, points, box_size, axes="xy_xz_yz", planar=False):
+    layers = [x.to(torch.promote_types(planes.dtype, torch.float32)) for x in op_cases.pass_through(planes.shape[3])]
+    return ops.trigrid_decode(planes, points, *layers, box_size, axes, planar)[1]
 
 
 def features_innermost(planes, order="NHW3DF"):
@@ -55,8 +65,8 @@ def only_plane(planes, plane):
 def test_values_are_those_of_hat_functions(depth, planar, axes, path):
     planes, points = op_cases.normal(0, 2, 3, depth, 4, 5, 7), 0.7 * op_cases.normal(1, 2, 50, 3)
     with ops.forced(path):
-        sampled = ops.trigrid_sample(planes, points, 1.4, axes, planar)
-    torch.testing.assert_close(sampled, sampled_by_hat_functions(planes, points, 1.4, axes, planar))
+        values = sampled(planes, points, 1.4, axes, planar)
+    torch.testing.assert_close(values, sampled_by_hat_functions(planes, points, 1.4, axes, planar))
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -66,39 +76,37 @@ def test_one_plane_of_a_triplane_is_grid_sample_of_that_picture(path):
         grid = points[:, :, None, axis] / 1.5
         expected = F.grid_sample(planes[:, plane, 0], grid, align_corners=False)[..., 0].mT
         with ops.forced(path):
-            torch.testing.assert_close(
-                ops.trigrid_sample(only_plane(planes, plane), points, 3.0, planar=True), expected
-            )
+            torch.testing.assert_close(sampled(only_plane(planes, plane), points, 3.0, planar=True), expected)
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_published_numbers(path):
     # Flat channels are feature-major there: feature * depth + slice.
-    planes = op_cases.sines(1, 3, 12, 5, 5, start=0.3).reshape(1, 3, 4, 3, 5, 5).transpose(2, 3).float()
+    planes = op_cases.sines(1, 3, 12, 5, 5, start=0.3).reshape(1, 3, 4, 3, 5, 5).transpose(2, 3)
     points = torch.tensor([[[0.1, -0.2, 0.3], [0.45, 0.05, -0.4]]])
     with ops.forced(path):
-        first = ops.trigrid_sample(only_plane(planes, 0), points, 1.0)[0, 0]
-        last = ops.trigrid_sample(only_plane(planes, 2), points, 1.0)[0, 1]
+        first = sampled(only_plane(planes, 0), points, 1.0)[0, 0]
+        last = sampled(only_plane(planes, 2), points, 1.0)[0, 1]
     close = {"atol": 1e-6, "rtol": 1e-5}
-    torch.testing.assert_close(first, torch.tensor([0.334113, -0.646530, 0.785234, -0.712958]), **close)
-    torch.testing.assert_close(last, torch.tensor([0.171738, -0.458206, 0.621560, -0.617911]), **close)
+    torch.testing.assert_close(first, torch.tensor([0.334113, -0.646530, 0.785234, -0.712958]).double(), **close)
+    torch.testing.assert_close(last, torch.tensor([0.171738, -0.458206, 0.621560, -0.617911]).double(), **close)
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_published_numbers_at_depth_one_are_sampled_in_three_dimensions(path):
     """A tri-grid of depth 1 fades with depth, by 1 - |q| / 2 = 0.7 at this point; a true tri-plane does not."""
-    planes = op_cases.sines(1, 3, 4, 5, 5, start=0.3)[:, :, None].float()
+    planes = op_cases.sines(1, 3, 4, 5, 5, start=0.3)[:, :, None]
     point = torch.tensor([[[0.1, -0.2, 0.3]]])
-    published = torch.tensor([0.045786, -0.164468, 0.278140, -0.383337])
+    published = torch.tensor([0.045786, -0.164468, 0.278140, -0.383337]).double()
     with ops.forced(path):
-        faded = ops.trigrid_sample(only_plane(planes, 0), point, 1.0)[0, 0]
-        planar = ops.trigrid_sample(only_plane(planes, 0), point, 1.0, planar=True)[0, 0]
+        faded = sampled(only_plane(planes, 0), point, 1.0)[0, 0]
+        planar = sampled(only_plane(planes, 0), point, 1.0, planar=True)[0, 0]
     torch.testing.assert_close(faded, published, atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(planar, published / 0.7, atol=2e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", op_checks.DTYPES, ids=str)
-@pytest.mark.parametrize("case", op_cases.trigrid_cases(), ids=str)
+@pytest.mark.parametrize("case", op_cases.decode_cases(), ids=str)
 def test_native_equals_the_reference_in_float64(case, dtype):
     for layout in op_checks.layouts_for(case):
         op_checks.check_against_float64(case, dtype, layout=layout)
@@ -111,27 +119,33 @@ def test_native_equals_the_reference_however_the_planes_lie(features, order, dty
     planes, points = op_cases.normal(4, 2, 3, 2, features, 4, 5), op_cases.normal(5, 2, 40, 3)
     case = op_cases.Case(
         order,
-        lambda planes, points: ops.trigrid_sample(features_innermost(planes, order), points, 1.7),
-        (planes, points),
+        lambda planes, *others: ops.trigrid_decode(features_innermost(planes, order), *others, 1.7),
+        (planes, points, *op_cases.layers_of(features, 6, 4)),
         order=1,
-        precise=(1,),
+        precise=(1, 2, 3, 4, 5),
     )
     op_checks.check_against_float64(case, dtype)
 
 
 def test_the_gradient_of_dense_planes_lies_in_memory_as_they_do():
-    points = torch.randn(2, 9, 3)
+    points, layers = torch.randn(2, 9, 3), [x.float() for x in op_cases.layers_of(4, 5, 3)]
     for order in ("NHW3DF", "N3DHWF"):
         planes = features_innermost(torch.randn(2, 3, 2, 4, 3, 5), order).requires_grad_()
         with ops.forced("native"):
-            (gradient,) = torch.autograd.grad(ops.trigrid_sample(planes, points, 2.0).sum(), planes)
+            (gradient,) = torch.autograd.grad(ops.trigrid_decode(planes, points, *layers, 2.0)[0].sum(), planes)
         assert gradient.stride() == planes.stride()
 
 
-def test_more_points_than_a_task_takes_and_an_uneven_rest():
-    planes, points = op_cases.normal(6, 3, 3, 3, 32, 8, 8), op_cases.normal(7, 3, 1013, 3)
-    case = op_cases.Case("many", lambda f, p: ops.trigrid_sample(f, p, 2.0), (planes, points), 1, (1,))
+def test_more_points_than_a_block_takes_and_an_uneven_rest():
+    planes, points = op_cases.normal(6, 3, 3, 3, 32, 8, 8), op_cases.normal(7, 3, 4113, 3)
+    layers = op_cases.layers_of(32, 8, 5)
+    case = op_cases.Case("many", lambda *x: ops.trigrid_decode(*x, 2.0), (planes, points, *layers), 1, (1, 2, 3, 4, 5))
     op_checks.check_against_float64(case, torch.float32)
+
+
+@pytest.mark.slow
+def test_more_points_than_a_chunk_takes():
+    op_checks.check_against_float64(op_cases.decode_of_many_points(), torch.float64)
 
 
 @settings(max_examples=60, deadline=None)
@@ -141,37 +155,138 @@ def test_more_points_than_a_task_takes_and_an_uneven_rest():
     axes=st.sampled_from(list(AXES)),
     box_size=st.floats(0.1, 10),
     permutation=st.permutations(range(6)),
+    hides=st.booleans(),
 )
-def test_any_shape_and_any_strides_give_what_the_reference_gives(shape, num_points, axes, box_size, permutation):
+def test_any_shape_and_any_strides_give_what_the_reference_gives(shape, num_points, axes, box_size, permutation, hides):
     planes = op_cases.normal(8, *(shape[a] for a in permutation)).float()
     planes = planes.permute(*(permutation.index(i) for i in range(6))).requires_grad_()
-    points = (op_cases.normal(9, shape[0], num_points, 3).float() * box_size / 2).requires_grad_()
+    points = (op_cases.normal(9, num_points, 3, shape[0]).float() * box_size / 2).permute(2, 0, 1).requires_grad_()
+    layers = [x.float().requires_grad_() for x in op_cases.layers_of(shape[3], 6, 4)]
+    seen = op_cases.uniform(11, num_points, shape[0]).T < 0.5 if hides else None
     outcomes = []
     for path in PATHS:
         with ops.forced(path):
-            sampled = ops.trigrid_sample(planes, points, box_size, axes, planar=shape[2] == 1)
-        cotangent = op_cases.normal(10, *sampled.shape).float()
-        outcomes.append((sampled.detach(), *torch.autograd.grad(sampled, [planes, points], cotangent)))
-    for fast, plain, tolerance in zip(*outcomes, (2e-5, 2e-5, 1e-4), strict=True):
+            values = ops.trigrid_decode(planes, points, *layers, box_size, axes, shape[2] == 1, seen)
+        cotangents = [op_cases.normal(10, *x.shape).float() for x in values]
+        gradients = torch.autograd.grad(values, [planes, points, *layers], cotangents)
+        outcomes.append((*(x.detach() for x in values), *gradients))
+    for fast, plain, tolerance in zip(*outcomes, (*[2e-5] * 3, 1e-4, *[2e-5] * 4), strict=True):
         op_checks.assert_close(fast, plain, tolerance)
+
+
+# --- Layers -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_layers_are_sums_written_out(path):
+    features = [0.3, -1.2, 2.0]
+    planes = torch.tensor(features, dtype=torch.float64).reshape(1, 1, 1, 3, 1, 1).expand(1, 3, 1, 3, 2, 2)
+    w1, b1, w2, b2 = op_cases.layers_of(3, 7, 4)
+    with ops.forced(path):
+        density, colours = ops.trigrid_decode(planes, torch.zeros(1, 1, 3), w1, b1, w2, b2, 1.0, planar=True)
+    z = [
+        sum(w * x for w, x in zip(ws, features, strict=True)) + b
+        for ws, b in zip(w1.tolist(), b1.tolist(), strict=True)
+    ]
+    a = [math.log1p(math.exp(v)) for v in z]
+    y = [sum(w * v for w, v in zip(ws, a, strict=True)) + b for ws, b in zip(w2.tolist(), b2.tolist(), strict=True)]
+    assert [*density.flatten().tolist(), *colours.flatten().tolist()] == pytest.approx(y, rel=1e-12)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("output", [0, 1])
+def test_each_output_alone_has_its_gradient(output, path):
+    case = next(case for case in op_cases.decode_cases() if case.name == "seen-one")
+    inputs = [x.clone().requires_grad_() for x in case.tensors]
+    with ops.forced(path):
+        assert torch.autograd.gradcheck(lambda *x: case.call(*x)[output], inputs, fast_mode=True)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_only_what_is_asked_for_gets_a_gradient_and_the_same_one(path):
+    tensors = op_cases.decode_cases()[2].tensors
+
+    def gradients(wanted):
+        inputs = [x.clone().requires_grad_(i in wanted) for i, x in enumerate(tensors)]
+        density, colours = ops.trigrid_decode(*inputs, 1.6)
+        (density.sum() + colours.square().sum()).backward()
+        return {i: x.grad for i, x in enumerate(inputs)}
+
+    with ops.forced(path):
+        everything = gradients(range(6))
+        for wanted in ((0,), (1,), (0, 1), (3,), (2, 3, 4, 5), (1, 5)):
+            some = gradients(wanted)
+            assert {i for i, g in some.items() if g is not None} == set(wanted)
+            assert all(torch.equal(some[i], everything[i]) for i in wanted)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_points_do_not_know_each_other(path):
+    planes, points, *layers = op_cases.decode_cases()[2].tensors
+    with ops.forced(path):
+        whole = ops.trigrid_decode(planes, points, *layers, 1.6)
+        pieces = [ops.trigrid_decode(planes, piece, *layers, 1.6) for piece in points.split(13, dim=1)]
+    for together, *apart in zip(whole, *pieces, strict=True):
+        torch.testing.assert_close(together, torch.cat(apart, dim=1), rtol=1e-13, atol=1e-13)
+
+
+# --- Hidden points ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("dtype", op_checks.DTYPES, ids=str)
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_hidden_points_are_empty_and_change_nothing_for_the_others(share, dtype, path):
+    planes, points, *layers = (x.requires_grad_() for x in op_cases.decode_cases()[2].tensors)
+    precise = torch.float64 if dtype == torch.float64 else torch.float32
+    inputs = [
+        x.detach().to(dtype if i == 0 else precise).requires_grad_() for i, x in enumerate((planes, points, *layers))
+    ]
+    seen = op_cases.uniform(1, *points.shape[:2]) < share
+    with ops.forced(path):
+        density, features = ops.trigrid_decode(*inputs, 1.6, seen=seen)
+        everywhere = ops.trigrid_decode(*inputs, 1.6)
+        gradients = torch.autograd.grad(
+            [density, features], inputs, [torch.ones_like(density), torch.ones_like(features)]
+        )
+    assert density.dtype == features.dtype == precise
+    assert (density[~seen] == HIDDEN_DENSITY).all()
+    assert not features[~seen].any()
+    torch.testing.assert_close(density[seen], everywhere[0][seen])
+    torch.testing.assert_close(features[seen], everywhere[1][seen])
+    assert not gradients[1][~seen].any()
+    assert share > 0 or not any(g.any() for g in gradients)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_what_is_undefined_at_hidden_points_reaches_nobody(path):
+    planes, points, *layers = (x.float() for x in op_cases.decode_cases()[2].tensors)
+    seen = op_cases.uniform(2, *points.shape[:2]) < 0.5
+    points = torch.where(seen[..., None], points, math.nan)
+    inputs = [x.requires_grad_() for x in (planes, points, *layers)]
+    with ops.forced(path):
+        values = ops.trigrid_decode(*inputs, 1.6, seen=seen)
+        gradients = torch.autograd.grad(values, inputs, [torch.ones_like(x) for x in values])
+    assert all(x.isfinite().all() for x in (*values, *gradients))
+    assert not gradients[1][~seen].any()
 
 
 # --- Gradients --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("case", op_cases.trigrid_cases(), ids=str)
+@pytest.mark.parametrize("case", op_cases.decode_cases(), ids=str)
 def test_gradients_are_those_of_finite_differences(case, path):
     op_checks.check_gradients_numerically(case, path)
 
 
-@pytest.mark.parametrize("wanted", [0, 1])
+@pytest.mark.parametrize("wanted", [0, 1, 2])
 def test_second_derivatives_of_native_are_refused(wanted):
-    inputs = [torch.randn(1, 3, 2, 4, 3, 3, requires_grad=True), torch.randn(1, 5, 3, requires_grad=True)]
+    inputs = [x.clone().requires_grad_() for x in op_cases.decode_cases()[1].tensors]
     with ops.forced("native"):
-        y = ops.trigrid_sample(*inputs, 4.0).square().sum()
+        y = ops.trigrid_decode(*inputs, 4.0)[0].square().sum()
         (gradient,) = torch.autograd.grad(y, inputs[wanted], create_graph=True)
-        with pytest.raises(NotImplementedError, match="second derivatives of trigrid_sample are not implemented"):
+        with pytest.raises(NotImplementedError, match="second derivatives of trigrid_decode are not implemented"):
             gradient.square().sum().backward()
 
 
@@ -186,8 +301,8 @@ def test_constant_planes_give_the_constant_between_the_outermost_texels(depth, p
     inside = (2 * torch.rand(1, 100, 3) - 1) * (1 - 1 / min(4, 4 if planar else depth))
     face = torch.tensor([[[1.0, 0, 0], [0, -1.0, 0]]])  # two of the three planes see x, and two see y
     with ops.forced(path):
-        torch.testing.assert_close(ops.trigrid_sample(planes, inside, 2.0, planar=planar), torch.full((1, 100, 2), 5.0))
-        at_face = ops.trigrid_sample(planes, face, 2.0, planar=planar)
+        torch.testing.assert_close(sampled(planes, inside, 2.0, planar=planar), torch.full((1, 100, 2), 5.0))
+        at_face = sampled(planes, face, 2.0, planar=planar)
     torch.testing.assert_close(at_face, torch.full((1, 2, 2), 5.0 * (1 + 2 * 0.5) / 3 if planar else 5.0 / 2))
 
 
@@ -199,8 +314,8 @@ def test_texel_centres_give_the_texels(path):
         q = {a: (2 * i.double() + 1) / n - 1 for a, i, n in zip(order, (w, h, d), (5, 4, 2), strict=True)}
         points = torch.stack([q["x"], q["y"], q["z"]], dim=-1).reshape(1, -1, 3)
         with ops.forced(path):
-            sampled = ops.trigrid_sample(only_plane(planes, plane), points * 1.5, 3.0)
-        torch.testing.assert_close(sampled[0], planes[0, plane].transpose(0, 1).flatten(1).T)
+            values = sampled(only_plane(planes, plane), points * 1.5, 3.0)
+        torch.testing.assert_close(values[0], planes[0, plane].transpose(0, 1).flatten(1).T)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -208,16 +323,14 @@ def test_the_axes_differ_in_the_third_plane_only(path):
     planes, points = op_cases.normal(12, 1, 3, 1, 2, 4, 4), op_cases.normal(13, 1, 40, 3) / 2
     with ops.forced(path):
         for plane, alike in [(0, True), (1, True), (2, False)]:
-            ours, theirs = (
-                ops.trigrid_sample(only_plane(planes, plane), points, 2.0, axes, planar=True) for axes in AXES
-            )
+            ours, theirs = (sampled(only_plane(planes, plane), points, 2.0, axes, planar=True) for axes in AXES)
             assert torch.equal(ours, theirs) == alike
         # EG3D's third plane is the second with width and height exchanged, and does not see y.
         transposed = torch.zeros_like(planes)
         transposed[:, 1] = 3 * planes[:, 2].mT
-        torch.testing.assert_close(ops.trigrid_sample(transposed, points, 2.0, planar=True), theirs)
+        torch.testing.assert_close(sampled(transposed, points, 2.0, planar=True), theirs)
         moved = points + torch.tensor([0, 0.1, 0])
-        assert torch.equal(ops.trigrid_sample(only_plane(planes, 2), moved, 2.0, "xy_xz_zx", planar=True), theirs)
+        assert torch.equal(sampled(only_plane(planes, 2), moved, 2.0, "xy_xz_zx", planar=True), theirs)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
@@ -234,7 +347,7 @@ def test_points_on_the_edge_of_everything_are_read_inside_the_planes(depth, plan
     outcomes = []
     for path in PATHS:
         with ops.forced(path):
-            y = ops.trigrid_sample(planes, points, 2.0, planar=planar)
+            y = sampled(planes, points, 2.0, planar=planar)
         outcomes.append(y.detach())
         gradients = torch.autograd.grad(y.sum(), [planes, points])
         assert path == "reference" or all(t.isfinite().all() for t in (y, *gradients))
@@ -246,7 +359,7 @@ def test_undefined_points_are_outside():
     planes = torch.randn(1, 3, 3, 32, 4, 4)
     points = torch.full((1, 70, 3), math.nan, requires_grad=True)
     with ops.forced("native"):
-        y = ops.trigrid_sample(planes, points, 1.0)
+        y = sampled(planes, points, 1.0)
         (gradient,) = torch.autograd.grad(y.sum(), points)
     assert not y.any()
     assert not gradient.any()
@@ -259,7 +372,7 @@ def test_no_images_and_no_points_are_fine(shape, path):
     planes = torch.randn(batch, 3, 2, 4, 3, 3, requires_grad=True)
     points = torch.randn(batch, num_points, 3, requires_grad=True)
     with ops.forced(path):
-        y = ops.trigrid_sample(planes, points, 1.0)
+        y = sampled(planes, points, 1.0)
         gradients = torch.autograd.grad(y.sum(), [planes, points])
     assert y.shape == (batch, num_points, 4)
     assert [g.shape for g in gradients] == [planes.shape, points.shape]
@@ -276,7 +389,7 @@ def test_the_gradient_to_the_planes_is_the_same_bit_by_bit_however_many_threads_
     def gradient(path, threads):
         torch.set_num_threads(threads)
         with ops.forced(path):
-            return torch.autograd.grad(ops.trigrid_sample(planes, points, 1.0), planes, cotangent)[0]
+            return torch.autograd.grad(sampled(planes, points, 1.0), planes, cotangent)[0]
 
     before = torch.get_num_threads()
     try:
@@ -297,16 +410,29 @@ def test_the_gradient_to_the_planes_is_the_same_bit_by_bit_however_many_threads_
             {"planes": torch.zeros(1, 3, 1, 4, 5, 5, dtype=torch.int64)},
             "planes must be floating point, got torch.int64",
         ),
-        ({"points": torch.zeros(1, 7, 2)}, r"points must be \[N, M, 3\] with N = 1 as the planes, got \[1, 7, 2\]"),
+        ({"points": torch.zeros(1, 7, 2)}, r"points must be \[N, P, 3\] with N = 1 as the planes, got \[1, 7, 2\]"),
         ({"points": torch.zeros(2, 7, 3)}, r"with N = 1 as the planes, got \[2, 7, 3\]"),
         ({"points": torch.zeros(7, 3)}, r"points must be .* got \[7, 3\]"),
         ({"box_size": 0.0}, "box_size must be positive, got 0.0"),
         ({"box_size": math.nan}, "box_size must be positive, got nan"),
         ({"axes": "xyz"}, "unknown axes 'xyz'; choose one of xy_xz_yz, xy_xz_zx"),
         ({"planes": torch.zeros(1, 3, 2, 4, 5, 5), "planar": True}, "planar sampling needs planes of depth 1, .* 2"),
+        ({"w1": torch.zeros(6, 3)}, r"w1 \[H, 4\] as the planes' features, .* got \[6, 3\], \[6\], \[2, 6\], \[2\]"),
+        ({"w2": torch.zeros(0, 6), "b2": torch.zeros(0)}, "none of them empty"),
+        ({"b1": torch.zeros(6).double()}, "must be torch.float32, got torch.float32, torch.float64"),
+        (
+            {"planes": torch.zeros(1, 3, 1, 4, 5, 5).bfloat16(), "b1": torch.zeros(6).bfloat16()},
+            "must be torch.float32",
+        ),
+        (
+            {"seen": torch.zeros(1, 6, dtype=torch.bool)},
+            r"seen must be bool \[1, 7\] as the points, got torch.bool \[1, 6\]",
+        ),
+        ({"seen": torch.zeros(1, 7)}, r"seen must be bool \[1, 7\] as the points, got torch.float32 \[1, 7\]"),
     ],
 )
 def test_mistakes_are_named(arguments, complaint):
     defaults = {"planes": torch.zeros(1, 3, 1, 4, 5, 5), "points": torch.zeros(1, 7, 3), "box_size": 1.0}
+    layers = {"w1": torch.zeros(6, 4), "b1": torch.zeros(6), "w2": torch.zeros(2, 6), "b2": torch.zeros(2)}
     with pytest.raises(ValueError, match=complaint):
-        ops.trigrid_sample(**{**defaults, **arguments})
+        ops.trigrid_decode(**{**defaults, **layers, **arguments})
