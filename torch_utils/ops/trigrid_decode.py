@@ -5,7 +5,7 @@ Vocabulary: q = 2 p / box_size are the coordinates in which the box is [-1, 1]^3
 its width and height and the third with its D slices. Texel centres sit at (2 i + 1) / size - 1 (align_corners False);
 outside lies zero, so the outermost half texel fades. A tri-plane is D = 1 sampled in two dimensions (`planar`); sampled
 in three, its features would be scaled by 1 - |q_depth| / 2. The layers are y = W2 softplus(W1 x + b1) + b2, whose first
-number is the density. Points that are not `seen` cost nothing: their density is HIDDEN_DENSITY, their features are zero.
+number is the density. Points that are not `seen` cost nothing: their density is HIDDEN_DENSITY, their features zero.
 
 One operator, since neither the features of the samples nor the hidden layer, which are most of the bytes along a ray,
 then ever reach memory; the backward pass computes both again.
@@ -89,8 +89,8 @@ def _check_layers(planes: Tensor, *layers: Tensor) -> None:
     features, (hidden, outputs) = planes.shape[3], (x[0] if x else 0 for x in shapes[1::2])
     if 0 in (features, hidden, outputs) or shapes != [(hidden, features), (hidden,), (outputs, hidden), (outputs,)]:
         raise ValueError(
-            f"trigrid_decode: layers must be w1 [H, {features}] as the planes' features, b1 [H], w2 [O, H], b2 [O], none "
-            f"of them empty; got {', '.join(str(list(shape)) for shape in shapes)}."
+            f"trigrid_decode: layers must be w1 [H, {features}] as the planes' features, b1 [H], w2 [O, H], b2 [O], "
+            f"none of them empty; got {', '.join(str(list(shape)) for shape in shapes)}."
         )
     types = {layer.dtype for layer in layers}
     if types != {precise_type(planes)}:
