@@ -5,7 +5,7 @@ Vocabulary: q = 2 p / box_size are the coordinates in which the box is [-1, 1]^3
 its width and height and the third with its D slices. Texel centres sit at (2 i + 1) / size - 1 (align_corners False);
 outside lies zero, so the outermost half texel fades. A tri-plane is D = 1 sampled in two dimensions (`planar`); sampled
 in three, its features would be scaled by 1 - |q_depth| / 2. The layers are y = W2 softplus(W1 x + b1) + b2, whose first
-number is the density. Points that are not `seen` cost nothing: their density is HIDDEN_DENSITY, their features are 0.
+number is the density. Points that are not `seen` cost nothing: their density is HIDDEN_DENSITY, their features zero.
 
 One operator, since neither the features of the samples nor the hidden layer, which are most of the bytes along a ray,
 then ever reach memory; the backward pass computes both again.

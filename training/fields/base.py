@@ -39,8 +39,8 @@ class AbstractField(nn.Module, ABC):
     ) -> FieldSamples:
         """Raw density and features at canonical points.
 
-        Points that are not seen are empty and cost nothing: their density is HIDDEN_DENSITY, their features are zero,
-        and they move no gradient.
+        Points that are not seen are empty and cost nothing: their density is HIDDEN_DENSITY of
+        torch_utils/ops/trigrid_decode.py, their features are zero, and they move no gradient.
         """
 
     @abstractmethod
