@@ -15,7 +15,6 @@ from training.portraits.heads import Head
 from training.portraits.paths import VideoPath, tracks_in_grid
 from training.portraits.replaying import STAGES, replayed
 from training.portraits.trajectories import moving
-from training.rendering import marching
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +24,6 @@ def G() -> Generator:  # noqa: N802
 
 @pytest.fixture(autouse=True)
 def graphs(monkeypatch: pytest.MonkeyPatch) -> list[fake_graph.FakeGraph]:
-    monkeypatch.setattr(marching, "_may_skip", lambda depths: False)  # A CPU asks which samples are seen.
     return fake_graph.install(monkeypatch)
 
 
