@@ -15,10 +15,12 @@ from metrics.pictures import MODES
 from torch_utils import distributed
 from torch_utils.devices import find_device
 from torch_utils.launch import launch
+from training.portraits.options import DEFAULT_NETWORK
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.option("--network", required=True, metavar="FILE|RUN|URL", help="a file of networks, or the folder of a run")
+@click.option("--network", default=DEFAULT_NETWORK, show_default=True, metavar="FILE|RUN|URL|NAME",
+              help="a file of networks, the folder of a run, or the name of a shipped model")  # fmt: skip
 @click.option("--metrics", "names", default="fid50k_full", show_default=True, metavar="LIST",
               help="what to measure; `python -m metrics list` has the kinds")  # fmt: skip
 @click.option("--img_data", "--img-data", metavar="FILE", help="images with cameras; as in training if not given")

@@ -8,7 +8,8 @@ a right example. A formatter goes the other way and rounds to what is worth read
 import difflib
 import math
 import re
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Sequence
 
 MAX_LIST_LENGTH = 10_000_000
 MAX_SIDE = 65536
@@ -114,6 +115,26 @@ def _scaled(value: float, step: int, units: list[str], digits: str) -> str:
             break
         value /= step
     return f"{float(format(value, digits)):.15g}{unit}"
+
+
+def command_lines(words: Sequence[str], width: int = 110) -> str:
+    """A command as one types it; where it is longer than `width`, in lines that a backslash joins.
+
+    A value stays in the line of its option.
+    """
+    groups: list[str] = []
+    for word in words:
+        if groups and not word.startswith("-"):
+            groups[-1] += f" {shlex.quote(word)}"
+        else:
+            groups.append(shlex.quote(word))
+    lines = groups[:1]
+    for group in groups[1:]:
+        if len(lines[-1]) + 1 + len(group) > width - 2:
+            lines.append(f"    {group}")
+        else:
+            lines[-1] += f" {group}"
+    return " \\\n".join(lines)
 
 
 # Spelling.

@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands of users that an ablation starts: data by dataset_tool.py, training by train.py."""
 
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.ablations.budgets import Budget
 from benchmarks.ablations.folder import AblationFolder
+from dnnlib.child import run_child
 from dnnlib.stop import stop_requests
 from training.run_config import RunConfig, save_config
 from training.run_folder import RunFolder
 
 _ROOT = Path(__file__).resolve().parents[2]
-_POLL_S = 0.2
 TRAINED, TRUE = "drifted", "true"  # The training set, and the same heads under the cameras that its labels tell.
 
 
@@ -59,18 +58,7 @@ def _call(command: str, arguments: Sequence[str]) -> None:
     """Runs a script of the project to its end. Asked to stop, it is asked in turn, and may save."""
     script, *words = command.split()
     with stop_requests() as asked:
-        process = subprocess.Popen([sys.executable, str(_ROOT / script), *words, *arguments], start_new_session=True)
-        try:
-            code, is_told = None, False
-            while code is None:
-                try:
-                    code = process.wait(_POLL_S)
-                except subprocess.TimeoutExpired:
-                    if asked.is_set() and not is_told:
-                        process.terminate()
-                        is_told = True
-        finally:
-            process.kill()  # Does nothing to one that has ended; after a second Ctrl-C nobody waits.
+        code = run_child([sys.executable, str(_ROOT / script), *words, *arguments], asked)
     if asked.is_set():
         raise StoppedError("stopped")
     if code != 0:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parsers and formatters are each other's inverse, up to what is worth reading."""
 
+import shlex
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from dnnlib.text import (
     BYTES,
     MAX_LIST_LENGTH,
+    command_lines,
     format_bytes,
     format_count,
     format_duration,
@@ -160,3 +163,11 @@ def test_the_nearest_choice_ignores_case_and_gives_up_when_nothing_is_close():
     assert nearest("debug", choices) == "Debug"
     assert nearest("zzzz", choices) is None
     assert nearest("x", []) is None
+
+
+def test_a_long_command_is_cut_where_a_shell_joins_it() -> None:
+    words = ["python", "gen_samples.py", *(f"--flag{i}=a b" for i in range(20))]
+    text = command_lines(words, width=60)
+    assert all(len(line) <= 60 for line in text.splitlines())
+    assert shlex.split(text.replace("\\\n", "")) == words
+    assert command_lines(words[:2]) == "python gen_samples.py"

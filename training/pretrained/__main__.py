@@ -11,7 +11,7 @@ from torch_utils import checkpoint
 from torch_utils.checkpoint import CheckpointError
 from training.discriminator import Discriminator
 from training.generator import Generator
-from training.pretrained.convert import convert
+from training.pretrained.convert import Stored, convert, ship
 from training.pretrained.load import load_networks
 from training.pretrained.sources import find
 from training.summary import network_summary
@@ -57,8 +57,10 @@ def info(source: str, wants_config: bool, batch: int) -> None:
 @main.command("convert")
 @click.argument("source")
 @click.argument("destination", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--weights", type=click.Choice(["fp32", "bf16", "fp16"]),
+              help="The averaged generator alone, its numbers stored so: what is needed to make pictures.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace DESTINATION if it exists.")
-def convert_command(source: str, destination: Path, force: bool) -> None:
+def convert_command(source: str, destination: Path, weights: Stored | None, force: bool) -> None:
     """Writes the networks of SOURCE to DESTINATION, and compares their outputs before it reports success.
 
     DESTINATION.safetensors is for this project. DESTINATION.pt is for others: plain state dicts with the published
@@ -67,12 +69,18 @@ def convert_command(source: str, destination: Path, force: bool) -> None:
     \b
     python -m training.pretrained convert network.pkl network.safetensors
     python -m training.pretrained convert runs/00003 network.pt
+    python -m training.pretrained convert runs/00003 small.safetensors --weights fp16
     """  # noqa: D301
     if destination.exists() and not force:
         raise click.ClickException(f"{destination}: exists already; choose another name, or give --force to replace it")
     try:
-        for line in convert(source, destination):
-            click.echo(line)
+        if weights is None:
+            for line in convert(source, destination):
+                click.echo(line)
+        else:
+            alike_db = ship(source, destination, weights)
+            size_mib = destination.stat().st_size / 2**20
+            click.echo(f"G_ema in {weights}: {size_mib:.1f} MiB, its pictures are alike to {alike_db:.0f} dB or more")
     except CheckpointError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"Written: {destination}")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from dnnlib.config import ConfigError, from_tree, to_tree
@@ -26,9 +27,19 @@ SCHEMA_VERSION = 1
 _FORMAT = "fullhead networks"
 
 
-def save_networks(path: str | Path, networks: Mapping[str, nn.Module], provenance: Mapping[str, Any]) -> None:
-    """`provenance` is what a user of the file may want to know: code version, data, images seen, licence."""
+def save_networks(
+    path: str | Path,
+    networks: Mapping[str, nn.Module],
+    provenance: Mapping[str, Any],
+    stored: torch.dtype | None = None,
+) -> None:
+    """`provenance` is what a user of the file may want to know: code version, data, images seen, licence.
+
+    Fractions are rounded to `stored` for a smaller file. Whoever reads it computes in float32 all the same.
+    """
     tensors = {f"{name}.{key}": x for name, module in networks.items() for key, x in module.state_dict().items()}
+    if stored is not None:
+        tensors = {key: x.to(stored) if x.is_floating_point() else x for key, x in tensors.items()}
     header = {
         "format": _FORMAT,
         "schema_version": SCHEMA_VERSION,

@@ -23,17 +23,17 @@ def find(source: str | Path) -> Path:
     except FetchError as error:
         raise CheckpointError(str(error)) from None
     # Of what can be no path, such as a very long text, os.path says that it is not there; pathlib raises.
-    path = Path(text)
-    if os.path.isdir(path):
+    path, shipped = Path(text), MODELS / f"{text}.safetensors"
+    is_shipped = "/" not in text and os.path.isfile(shipped)
+    if os.path.isdir(path) and not (is_shipped and next(path.glob(NETWORKS_GLOB), None) is None):
         return _newest(path)
     if os.path.isfile(path):
         return path
-    shipped = MODELS / f"{text}.safetensors"
-    if "/" not in text and os.path.isfile(shipped):
+    if is_shipped:  # Also where a folder without networks, of pictures perhaps, is called the same.
         return shipped
     names = sorted(file.stem for file in MODELS.glob("*.safetensors"))
     close = nearest(text, names)
-    hint = f" Did you mean {close!r}?" if close else f" Shipped models: {', '.join(names)}." if names else ""
+    hint = (f" Did you mean {close!r}?" if close else "") + (f" Shipped models: {', '.join(names)}." if names else "")
     raise CheckpointError(
         f"{text}: there is no such file, folder or shipped model.{hint} Give a .safetensors or .pkl file, the folder "
         "of a run, or a URL."
