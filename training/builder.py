@@ -68,6 +68,7 @@ def build_generator(config: GeneratorConfig, c_dim: int = LABEL_DIM) -> Generato
         axes=field.axes,
         planar=field.depth == 1 if field.planar is None else field.planar,
         crop_margin=field.crop_margin,
+        dtype=_DTYPES[config.precision],
     )
     sr = config.superresolution
     background = None

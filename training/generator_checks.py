@@ -38,7 +38,8 @@ def points(G: "Generator", xyz: Any, batch: int) -> Tensor:
 
 
 def planes(G: "Generator", state: Any, batch: int) -> Tensor:
-    return floats(G, state, "planes", (batch, *G.field.state_shape), "what G.planes(ws) of this generator returns")
+    same = floats(G, state, "planes", (batch, *G.field.state_shape), "what G.planes(ws) of this generator returns")
+    return state if state.element_size() == 2 else same  # Half precision is read as it is.
 
 
 def background(G: "Generator", ws_bcg: Any, backdrop: Any, batch: int) -> tuple[Tensor | None, Tensor | None]:

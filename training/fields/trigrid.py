@@ -34,6 +34,7 @@ class TriGridField(AbstractField):
         axes: PlaneAxes,
         planar: bool,
         crop_margin: float | None,  # Pictures leave out what is so close to a side wall of the box.
+        dtype: torch.dtype | None,  # Of planes that no gradient goes into; None: as the network makes them.
     ) -> None:
         super().__init__()
         self.synthesis = synthesis
@@ -45,9 +46,12 @@ class TriGridField(AbstractField):
         self.axes: PlaneAxes = axes
         self.planar = planar
         self.crop_margin = crop_margin
+        self.dtype = dtype
 
     def prepare(self, codes: Codes, noise: AbstractNoise) -> Float[Tensor, "batch 3 depth channels h w"]:
-        return self.synthesis(codes["ws"], noise).unflatten(1, (3, self.depth, -1))
+        planes = self.synthesis(codes["ws"], noise).unflatten(1, (3, self.depth, -1))
+        # Half as many bytes are read for every sample; a gradient would lose its small numbers.
+        return planes if torch.is_grad_enabled() else planes.to(self.dtype or planes.dtype)
 
     def query(
         self, state: Tensor, points: Float[Tensor, "batch points 3"], seen: Bool[Tensor, "batch points"] | None = None

@@ -12,7 +12,7 @@ from torch_utils.ops.trigrid_decode import HIDDEN_DENSITY, decoded
 from training.fields.base import FieldSamples
 from training.fields.decoder import Decoder
 from training.fields.trigrid import TriGridField
-from training.networks.noise import ConstantNoise
+from training.networks.noise import ConstantNoise, NoNoise
 from training.networks.synthesis import SynthesisNetwork
 
 FEATURES = 4
@@ -22,7 +22,7 @@ def field(depth: int = 3, **changes: object) -> TriGridField:
     torch.manual_seed(0)
     synthesis = SynthesisNetwork(8, 3 * depth * FEATURES, name="planes", w_dim=5, channel_base=32, channel_max=8)
     decoder = Decoder(FEATURES, 6, hidden=8, colour_act="none", lr_multiplier=1.0)
-    settings = {"box_size": 1.0, "axes": "xy_xz_yz", "planar": False, "crop_margin": 0.1}
+    settings = {"box_size": 1.0, "axes": "xy_xz_yz", "planar": False, "crop_margin": 0.1, "dtype": None}
     return TriGridField(synthesis, decoder, depth=depth, num_channels=6, **(settings | changes))
 
 
@@ -147,3 +147,17 @@ def test_a_field_keeps_nothing_between_calls() -> None:
     F.softplus(module.query(module.prepare({"ws": ws}, ConstantNoise()), torch.zeros(1, 1, 3)).density)
     assert set(vars(module)) == known
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
+
+
+def test_planes_are_kept_in_half_precision_where_no_gradient_goes_into_them() -> None:
+    module, ws = field(dtype=torch.bfloat16), torch.randn(1, 7, 5)
+    trained = module.prepare({"ws": ws[:, : module.synthesis.num_ws]}, NoNoise())
+    with torch.no_grad():
+        kept = module.prepare({"ws": ws[:, : module.synthesis.num_ws]}, NoNoise())
+    assert trained.dtype == torch.float32
+    assert kept.dtype == torch.bfloat16
+    points = torch.rand(1, 20, 3) - 0.5
+    for half, whole in zip(module.query(kept, points), module.query(trained, points), strict=True):
+        assert half.dtype == torch.float32
+        assert torch.allclose(half, whole, atol=0.02)
+        assert not torch.equal(half, whole)
