@@ -7,7 +7,9 @@ bare convolutions of the same shapes, and nothing else. `plain_path.py` is the p
 
 import sys
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -149,29 +151,31 @@ def main(names: tuple[str, ...], device: str, rounds: int | None, write: bool) -
     harness.take_device(device)
     records = {}
     for name in names or ENTRIES:
-        # On a GPU the published way, in its own process, computes as PyTorch does unless it is told otherwise.
-        with numerics.applied(NumericsConfig(tf32=True)):
-            records[name] = record_of(name, device, rounds)
+        # Memory is counted in a process that has held nothing before.
+        with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as process:
+            records[name] = process.submit(record_of, name, device, rounds).result()
         click.echo(table({name: records[name]}, device).splitlines()[-1], err=True)
+        if write:
+            publish({**harness.saved("compare", device), **records}, device)
     click.echo(table(records, device))
-    if write:
-        publish({**harness.saved("compare", device), **records}, device)
 
 
 def record_of(name: str, device: str, rounds: int | None) -> dict[str, object]:
-    """A row, or why there is none. Nothing is left on the device."""
+    """A row, or why there is none."""
+    harness.take_device(device)
+    # On a GPU the published way, in its own process, computes as PyTorch does unless it is told otherwise.
+    numerics.apply(NumericsConfig(tf32=True))
     try:
         with ENTRIES[name].make(device, has_bf16(device)) as workload, Neighbour(name, device) as neighbour:
             record = measure(neighbour.instead(workload), device, rounds)
     except torch.OutOfMemoryError:
         record = {"failed": "does not fit into memory"}
-    harness.empty(device)
     return {**record, "environment": harness.environment(device)}
 
 
 def publish(records: dict[str, dict], device: str) -> None:
     """What was measured before and not now stays. Each record says what it was measured with."""
-    click.echo(f"Saved {harness.save('compare', device, records)}", err=True)
+    harness.save("compare", device, records)
     picture = harness.ROOT / "docs" / "images" / f"speed-{device}.png"
     Image.fromarray(chart(records, device)).save(picture, optimize=True)
     places = sorted({harness.place(record["environment"]) for record in records.values()})
