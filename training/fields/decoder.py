@@ -7,10 +7,12 @@ The layers are computed together with the sampling (torch_utils/ops/trigrid_deco
 from typing import Literal, final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from torch_utils.ops.trigrid_decode import PlaneAxes, trigrid_decode
+from training.fields.base import FieldSamples
 from training.networks.layers import Linear
 
 # none: as they come. lrelu: leaky ReLU. sigmoid: colours in [-1, 1], a little beyond so that both ends can be reached.
@@ -28,6 +30,20 @@ class Decoder(nn.Module):
         self.colour_act: ColourAct = colour_act
         self.hidden = Linear(in_channels, hidden, lr_multiplier=lr_multiplier)
         self.out = Linear(hidden, 1 + out_channels, lr_multiplier=lr_multiplier)
+
+    def forward(
+        self,
+        planes: Float[Tensor, "batch 3 depth features h w"],
+        points: Float[Tensor, "batch points 3"],
+        box_size: float,
+        axes: PlaneAxes,
+        planar: bool,
+        seen: Bool[Tensor, "batch points"] | None,
+    ) -> FieldSamples:
+        """What a tri-grid holds at points, decoded."""
+        layers = self.layers(torch.promote_types(planes.dtype, torch.float32))
+        density, colours = trigrid_decode(planes, points, *layers, box_size, axes, planar, seen)
+        return FieldSamples(density, self.activated(colours))
 
     def layers(self, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Weights and biases of both, as they are used."""

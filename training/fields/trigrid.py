@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from torch_utils.ops.trigrid_decode import PlaneAxes, trigrid_decode
+from torch_utils.ops.trigrid_decode import PlaneAxes
 from training.fields.base import AbstractField, FieldSamples
 from training.fields.decoder import Decoder
 from training.networks.noise import AbstractNoise
@@ -56,9 +56,7 @@ class TriGridField(AbstractField):
     def query(
         self, state: Tensor, points: Float[Tensor, "batch points 3"], seen: Bool[Tensor, "batch points"] | None = None
     ) -> FieldSamples:
-        layers = self.decoder.layers(torch.promote_types(state.dtype, torch.float32))
-        density, colours = trigrid_decode(state, points, *layers, self.box_size, self.axes, self.planar, seen)
-        return FieldSamples(density, self.decoder.activated(colours))
+        return self.decoder(state, points, self.box_size, self.axes, self.planar, seen)
 
     def visible(self, points: Float[Tensor, "*batch 3"]) -> Bool[Tensor, "*batch"] | None:
         if self.crop_margin is None:

@@ -53,7 +53,7 @@ def colourless(G: Generator) -> None:
 
 def with_field(change: Callable[[Tensor, FieldSamples], FieldSamples], G: Generator) -> None:
     query = G.field.query
-    G.field.query = lambda state, points: change(points, query(state, points))
+    G.field.query = lambda state, points, seen: change(points, query(state, points, seen))
 
 
 def of_density(density: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Generator], None]:
@@ -63,7 +63,11 @@ def of_density(density: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Generat
 def two_faced(G: Generator) -> None:
     """The same before and behind."""
     query = G.field.query
-    G.field.query = lambda state, points: query(state, points * points.new_tensor([1, 1, 0]) + _depth(points).abs())
+
+    def mirrored(state: Tensor, points: Tensor, seen: Tensor | None) -> FieldSamples:
+        return query(state, points * points.new_tensor([1, 1, 0]) + _depth(points).abs(), seen)
+
+    G.field.query = mirrored
     of_density(lambda x, density: density + 1e4 * (0.2 - x.norm(dim=-1)))(G)
 
 
