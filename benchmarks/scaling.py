@@ -59,13 +59,15 @@ def panels(records: list[dict]) -> list[Panel]:
     return made
 
 
-def write(records: list[dict]) -> None:
-    """JSON, picture and page."""
-    path = harness.save("scaling", "cpu", records)
+def write(new: dict[str, dict]) -> None:
+    """JSON, picture and page. What was measured before and not now stays."""
+    every = {**harness.saved("scaling", "cpu"), **new}
+    path = harness.save("scaling", "cpu", every)
+    records = [every[name] for name in SWEEPS if name in every]
     write_picture(CHART, charts(panels(records)))
-    title = harness.place(harness.environment("cpu"))
+    places = "  \n".join(sorted({harness.place(record["environment"]) for record in records}))
     picture = f"![Milliseconds against size]({CHART.relative_to(PAGE.parent)})"
-    harness.put_between_markers(PAGE, "scaling", f"{title}\n\n{table(records)}\n\n{picture}")
+    harness.put_between_markers(PAGE, "scaling", f"{table(records)}\n\n{picture}\n\n{places}")
     click.echo(f"Saved {path}", err=True)
 
 
@@ -76,19 +78,19 @@ def write(records: list[dict]) -> None:
 @click.option("--write", "is_written", is_flag=True, help="Save as JSON; table and charts go into docs/scaling.md.")
 def main(only: tuple[str, ...], quick: bool, rounds: int | None, is_written: bool) -> None:
     """Measure what grows with what."""
-    if is_written and (only or quick):
-        raise click.UsageError("--write is for all of them at their full sizes: leave out --only and --quick.")
-    records = []
+    if is_written and quick:
+        raise click.UsageError("--write is for full sizes: leave out --quick.")
+    records = {}
     for name in only or SWEEPS:
         sweep = SWEEPS[name]
         sides = sweep.quick if quick else sweep.sides
         curves = measure(sweep, sides, rounds or (1 if quick else sweep.rounds))
-        records.append({"name": name, **judged(sweep, sides, curves)})
-        for row in table(records[-1:]).splitlines()[2:]:
+        records[name] = {**judged(sweep, sides, curves), "environment": harness.environment("cpu")}
+        for row in table([records[name]]).splitlines()[2:]:
             click.echo(row, err=True)
-    click.echo(table(records))
-    if is_written:
-        write(records)
+        if is_written:
+            write(records)
+    click.echo(table(list(records.values())))
 
 
 if __name__ == "__main__":

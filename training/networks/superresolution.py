@@ -12,7 +12,8 @@ from training.networks.bands import bands, bytes_of
 from training.networks.noise import AbstractNoise, NoNoise
 from training.networks.synthesis import Block
 
-_BAND_BYTES = 32 << 20  # Of a feature map of the last block. Less would be more work: rows are computed twice.
+# Of a picture's feature map of the last block. Less would be more work: rows are computed twice.
+_BAND_BYTES = 32 << 20
 _REACH = 2  # So many rows before and behind a band its filters see: the transposed convolution, low-pass, convolution.
 
 
@@ -81,7 +82,8 @@ class SuperResolution(nn.Module):
 
     def _enlarge(self, x: Tensor, image: Tensor, ws: Tensor, noise: AbstractNoise) -> Tensor:
         """By the second block."""
-        height, widen = x.shape[2], 4 * self.widths[1] / self.widths[0]
+        # Per picture: of a batch, bands as small would mostly be rows around them.
+        height, widen = x.shape[2], 4 * self.widths[1] / self.widths[0] / len(x)
         parts = [(0, height)]
         if isinstance(noise, NoNoise):
             parts = bands(height, int(bytes_of(x) * widen), _BAND_BYTES)

@@ -38,7 +38,7 @@ def test_super_resolution_in_bands_makes_the_same_picture(monkeypatch, count, ba
     given = tuple(x.double() for x in given)
     whole = net(*given, NoNoise())
     # The feature map of the last block is 4 x 32 x 32.
-    monkeypatch.setattr(superresolution, "_BAND_BYTES", -(-batch * 4 * 32 * 32 * 8 // count))
+    monkeypatch.setattr(superresolution, "_BAND_BYTES", -(-4 * 32 * 32 * 8 // count))
     calls = []
     net.block1.register_forward_hook(lambda *_: calls.append(1))
     for bandwise, wanted in zip(net(*given, NoNoise()), whole, strict=True):
