@@ -10,7 +10,7 @@ from torch import Tensor
 
 from training.cameras import camera_from_label
 from training.conditions import join
-from training.tensor_checks import floats, has_values
+from training.tensor_checks import check_floats, floats, has_values
 
 if TYPE_CHECKING:
     from training.generator import Generator
@@ -38,8 +38,10 @@ def points(G: "Generator", xyz: Any, batch: int) -> Tensor:
 
 
 def planes(G: "Generator", state: Any, batch: int) -> Tensor:
-    same = floats(G, state, "planes", (batch, *G.field.state_shape), "what G.planes(ws) of this generator returns")
-    return state if state.element_size() == 2 else same  # Half precision is read as it is.
+    what = "what G.planes(ws) of this generator returns"
+    check_floats(G, state, "planes", (batch, *G.field.state_shape), what)
+    # Half precision is read as it is.
+    return state if state.element_size() == 2 else state.to(next(G.parameters()).dtype)
 
 
 def background(G: "Generator", ws_bcg: Any, backdrop: Any, batch: int) -> tuple[Tensor | None, Tensor | None]:

@@ -22,6 +22,12 @@ def floats(
     what: str,  # For those who passed something else.
 ) -> Tensor:
     """`x` as the network takes it."""
+    check_floats(network, x, name, shape, what)
+    return x.to(next(network.parameters()).dtype)
+
+
+def check_floats(network: nn.Module, x: Any, name: str, shape: tuple[int | None, ...], what: str) -> None:
+    """The same for those who take any floating point type."""
     if not isinstance(x, Tensor):
         raise ValueError(f"{name} must be a tensor ({what}), not a {type(x).__name__}: torch.as_tensor makes one.")
     if len(x.shape) != len(shape) or any(want not in (None, have) for want, have in zip(shape, x.shape, strict=True)):
@@ -36,7 +42,6 @@ def floats(
         raise ValueError(f"{name} is on {x.device}, the weights are on {parameter.device}: move one with .to(...).")
     if has_values(network, x) and not _is_finite(x):
         raise ValueError(f"{name} has numbers that are not finite (NaN or infinity).")
-    return x.to(parameter.dtype)
 
 
 def _is_finite(x: Tensor) -> bool:

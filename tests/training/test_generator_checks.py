@@ -150,3 +150,12 @@ def test_numbers_may_be_large_so_long_as_they_are_finite(G: Generator, ws: Tenso
     points[0, 0] = torch.tensor([torch.inf, -torch.inf, 0])
     with pytest.raises(ValueError, match="not finite"):
         G.sample_mixed(points, None, ws)
+
+
+def test_planes_of_half_precision_stay_as_they_are(G: Generator) -> None:  # noqa: N803
+    planes = torch.zeros(1, *G.field.state_shape)
+    for given, kept in ((torch.bfloat16,) * 2, (torch.float16,) * 2, (torch.float64, torch.float32)):
+        assert generator_checks.planes(G, planes.to(given), 1).dtype == kept
+    broken = torch.full_like(planes, torch.inf).to(torch.bfloat16)
+    with pytest.raises(ValueError, match="not finite"):
+        generator_checks.planes(G, broken, 1)
