@@ -152,7 +152,7 @@ def test_numbers_may_be_large_so_long_as_they_are_finite(G: Generator, ws: Tenso
         G.sample_mixed(points, None, ws)
 
 
-def test_planes_of_half_precision_stay_as_they_are(G: Generator) -> None:  # noqa: N803
+def test_planes_of_half_precision_stay_as_they_are(G: Generator) -> None:
     planes = torch.zeros(1, *G.field.state_shape)
     for given, kept in ((torch.bfloat16,) * 2, (torch.float16,) * 2, (torch.float64, torch.float32)):
         assert generator_checks.planes(G, planes.to(given), 1).dtype == kept
