@@ -12,16 +12,16 @@ from typing import Any
 import torch
 
 from benchmarks import harness
-from benchmarks.workload import PLAIN, Part, Workload
+from benchmarks.workload import FLOOR, PLAIN, PLAIN_FLOOR, Part, Way, Workload
 
 
 class Neighbour:
     """Works when it is asked to, and is waited for. A context."""
 
-    def __init__(self, name: str, device: str) -> None:
+    def __init__(self, name: str, device: str, keeps_memory: bool = False) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, name, device))
+        self._process = context.Process(target=_serve, args=(theirs, name, device, keeps_memory))
 
     def __enter__(self) -> "Neighbour":
         self._process.start()
@@ -43,22 +43,29 @@ class Neighbour:
         return answer
 
     def instead(self, workload: Workload) -> Workload:
-        """The same work, of which the published way is done by this process."""
-        parts = {
-            name: Part(
-                lambda number, name=name: self.ask("work", name, number),
-                part.times,
-                lambda name=name: self.ask("peak", name),
-            )
-            for name, part in workload.ways[PLAIN].items()
-        }
+        """The same work, of which the published way is done by this process, and so is its floor."""
+        ways = {**workload.ways, PLAIN: self._here(workload, PLAIN)}
+        if FLOOR in ways and workload.unit == "picture":  # A frame's is of fewer convolutions than the published way's.
+            ways[PLAIN_FLOOR] = self._here(workload, FLOOR)
         pictures = {**workload.pictures, PLAIN: lambda number: self.ask("picture", number)} if workload.pictures else {}
-        return replace(workload, ways={**workload.ways, PLAIN: parts}, pictures=pictures)
+        return replace(workload, ways=ways, pictures=pictures)
+
+    def _here(self, workload: Workload, way: str) -> Way:
+        return {
+            name: Part(
+                lambda number, name=name: self.ask("work", way, name, number),
+                part.times,
+                lambda name=name: self.ask("peak", way, name),
+            )
+            for name, part in workload.ways[way].items()
+        }
 
 
-def _serve(pipe: Any, name: str, device: str) -> None:
+def _serve(pipe: Any, name: str, device: str, keeps_memory: bool) -> None:
     from benchmarks.compare import ENTRIES  # noqa: PLC0415 - it is what starts this process
 
+    if keeps_memory:
+        harness.take_device(device)
     with ENTRIES[name].make(device, False) as workload:
         while (asked := pipe.recv()) is not None:
             try:
@@ -68,10 +75,11 @@ def _serve(pipe: Any, name: str, device: str) -> None:
 
 
 def _answer(workload: Workload, device: str, what: str, arguments: tuple[Any, ...]) -> Any:
-    parts = workload.ways[PLAIN]
     if what == "work":
-        parts[arguments[0]].work(arguments[1])
+        way, part, number = arguments
+        workload.ways[way][part].work(number)
         return harness.wait(device)
     if what == "peak":
-        return harness.peak_bytes(lambda: parts[arguments[0]].work(0), device)
+        way, part = arguments
+        return harness.peak_bytes(lambda: workload.ways[way][part].work(0), device)
     return workload.pictures[PLAIN](*arguments).float().cpu()

@@ -149,9 +149,7 @@ def _conv(self: Conv, x: Tensor, gain: float = 1.0) -> Tensor:
 
 
 def _prepare(self: TriGridField, codes, noise) -> Tensor:
-    # Features before depth in memory, as grid_sample reads volumes.
-    planes = self.synthesis(codes["ws"], noise).unflatten(1, (3, self.depth, -1))
-    return planes.transpose(2, 3).contiguous().transpose(2, 3)
+    return self.synthesis(codes["ws"], noise).unflatten(1, (3, self.depth, -1))
 
 
 def _query(self: TriGridField, state: Tensor, points: Tensor, seen: Tensor | None = None) -> FieldSamples:

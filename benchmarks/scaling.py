@@ -78,6 +78,7 @@ def write(new: dict[str, dict]) -> None:
 @click.option("--write", "is_written", is_flag=True, help="Save as JSON; table and charts go into docs/scaling.md.")
 def main(only: tuple[str, ...], quick: bool, rounds: int | None, is_written: bool) -> None:
     """Measure what grows with what."""
+    harness.take_device("cpu")
     if is_written and quick:
         raise click.UsageError("--write is for full sizes: leave out --quick.")
     records = {}

@@ -3,7 +3,8 @@
 
 side, size    a picture of side 64 has the size 64^2: the number of rays, texels, voxels that work should go with
 curve         milliseconds at every size; a sweep may have several, such as a film and the head within it
-slope         of log time against log size over the last three sizes: 1 is linear, 0 is constant
+slope         of log time against log size, over the last three sizes or from the first to the last, whichever is
+              steeper: 1 is linear, 0 is constant
 """
 
 import math
@@ -77,9 +78,12 @@ def measure(sweep: Sweep, sides: tuple[int, ...], rounds: int) -> dict[str, Curv
 
 
 def slope(sizes: Sequence[float], milliseconds: Sequence[float]) -> float:
-    """Least squares through the last three sizes."""
-    x = [math.log(size) for size in sizes[-_LAST:]]
-    y = [math.log(ms) for ms in milliseconds[-_LAST:]]
+    """Least squares through the last three sizes; or the line through the ends, lest a step between others be lost."""
+    x, y = [math.log(size) for size in sizes], [math.log(ms) for ms in milliseconds]
+    return max(_least_squares(x[-_LAST:], y[-_LAST:]), (y[-1] - y[0]) / (x[-1] - x[0]))
+
+
+def _least_squares(x: Sequence[float], y: Sequence[float]) -> float:
     x_mean, y_mean = statistics.fmean(x), statistics.fmean(y)
     products = sum((a - x_mean) * (b - y_mean) for a, b in zip(x, y, strict=True))
     return products / sum((a - x_mean) ** 2 for a in x)

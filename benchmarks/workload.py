@@ -17,7 +17,8 @@ from torch import Tensor
 from benchmarks import harness
 from benchmarks.plain_path import plain_path
 
-FAST, FAST_BF16, PLAIN, FLOOR, FLOOR_BF16 = "fast", "fast, bf16", "plain", "floor", "floor, bf16"
+FAST, FAST_BF16, FLOOR, FLOOR_BF16 = "fast", "fast, bf16", "floor", "floor, bf16"
+PLAIN, PLAIN_FLOOR = "plain", "floor of plain"  # The same convolutions, in the memory that the published way has.
 PHOTOGRAPH_STD = 0.5  # In pictures from -1 to 1.
 Work = Callable[[int], object]
 
@@ -66,7 +67,7 @@ def measure(workload: Workload, device: str, rounds: int | None = None) -> dict[
         work(0)
         peak = elsewhere() if elsewhere else harness.peak_bytes(lambda work=work: work(0), device)
         peaks[way] = peak if way not in peaks or peak is None else max(peak, peaks[way])
-    harness.take_device(device)  # Memory that was given back to be counted has lost its huge pages.
+    harness.take_device(device)  # Of glibc, memory that was given back to be counted has lost its huge pages.
     times = harness.time_in_turn(calls, device, rounds)
     milliseconds = {
         way: {name: harness.median(times[way, name]) * part.times for name, part in parts.items()}

@@ -25,8 +25,9 @@ log = get_logger(__name__)
 class Recorded(Generic[P, Result]):
     """A function whose second call with inputs of one kind is recorded, and whose further ones are replayed.
 
-    Inputs are of one kind where their tensors have the same shapes and types and all else is equal. Others are computed
-    as ever, and so is everything on a CPU, where gradients are wanted, or where the device refuses the recording.
+    Calls are of one kind where their tensors have the same shapes and types, all else is equal, and so are autocast and
+    inference mode. Others are computed as ever, and so is everything on a CPU, where gradients are wanted, or where the
+    device refuses the recording.
 
     The function must follow from its inputs, ask for no value of a tensor, and change none of its inputs. What belongs
     to it, such as weights, may be changed in place, but not be replaced. What a call gives belongs to the caller.
@@ -93,9 +94,14 @@ class _Kind:
         self.leaves = [
             (leaf.shape, leaf.dtype, leaf.device) if isinstance(leaf, Tensor) else (leaf,) for leaf in leaves
         ]
+        self.types = [type(leaf) for leaf in leaves]  # 1 equals True and 1.0, and is something else.
+        self.modes = (
+            torch.is_inference_mode_enabled(),
+            torch.is_autocast_enabled("cuda") and torch.get_autocast_dtype("cuda"),
+        )
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Kind) and self.structure == other.structure and self.leaves == other.leaves
+        return isinstance(other, _Kind) and all(vars(self)[name] == value for name, value in vars(other).items())
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -206,7 +206,7 @@ class Trainer:
             config.loss,
             seed=config.seed,
             device=self.device,
-            label_std=self.dataset.label_std,
+            label_std=self.dataset.label_std if config.loss.label_noise else None,
         )
         return Step(
             players,

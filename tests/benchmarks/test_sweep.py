@@ -27,6 +27,10 @@ def test_the_slope_is_of_the_last_three_sizes() -> None:
     assert slope((1, 2), [5, 10]) == pytest.approx(1)
 
 
+def test_a_step_between_the_first_sizes_counts() -> None:
+    assert slope(SIZES, [1, 4, 8, 16, 32]) == pytest.approx(1.25)
+
+
 def sweep_of(made: dict[int, Work], limits: dict[str, float], power: int = 1) -> Sweep:
     @contextmanager
     def make(sides: tuple[int, ...]) -> Iterator[dict[int, Work]]:

@@ -76,6 +76,29 @@ def test_other_shapes_types_and_settings_are_computed_as_ever(graphs: list) -> N
     assert len(graphs) == 1
 
 
+def test_other_modes_and_other_types_of_equal_values_are_computed_as_ever(
+    graphs: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function = Counted()
+    recorded = Recorded(function)
+    x = torch.randn(4, 3)
+    with torch.inference_mode():
+        for _ in range(3):
+            recorded(x, 1.0)
+        assert recorded(x, True).label == "scale True"
+    assert recorded.is_recorded
+    with torch.no_grad():
+        assert torch.equal(recorded(x, 1.0).sums["y"], function(x, 1.0).sums["y"])
+    calls = function.num_calls
+    with torch.inference_mode(), monkeypatch.context() as patch:
+        patch.setattr(torch, "is_autocast_enabled", lambda _: True)
+        recorded(x, 1.0)
+    assert function.num_calls == calls + 1
+    with torch.inference_mode():
+        recorded(x, 1.0)
+    assert function.num_calls == calls + 1
+
+
 @torch.no_grad()
 def test_a_single_call_of_each_kind_is_not_recorded(graphs: list) -> None:
     recorded = Recorded(Counted())

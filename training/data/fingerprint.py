@@ -26,7 +26,7 @@ def fingerprint(dataset: ImageDataset) -> Fingerprint:
     index = dataset.index
     digest = hashlib.blake2b(digest_size=16)
     digest.update(f"{len(dataset)} {dataset.resolution} {dataset.is_mirrored} {index.mask_source}\n".encode())
-    digest.update("\n".join(index.names[:]).encode())
+    digest.update(index.names.lines())
     if index.labels is not None:
         digest.update(index.labels.tobytes())
     digest.update(dataset.weights.tobytes())

@@ -23,6 +23,17 @@ class NameArray(Sequence[str]):
         ends = np.cumsum(np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded)), dtype=np.int64)
         return NameArray(np.frombuffer(b"".join(encoded), dtype=np.uint8), ends)
 
+    def lines(self) -> bytes:
+        """All of them as they are stored, a line break between two."""
+        if len(self) == 0:
+            return b""
+        breaks = self.ends[:-1] + np.arange(len(self) - 1)
+        lines = np.full(len(self.letters) + len(breaks), ord("\n"), dtype=np.uint8)
+        is_letter = np.ones(len(lines), dtype=bool)
+        is_letter[breaks] = False
+        lines[is_letter] = self.letters
+        return lines.tobytes()
+
     def __len__(self) -> int:
         return len(self.ends)
 

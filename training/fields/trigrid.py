@@ -34,7 +34,7 @@ class TriGridField(AbstractField):
         axes: PlaneAxes,
         planar: bool,
         crop_margin: float | None,  # Pictures leave out what is so close to a side wall of the box.
-        dtype: torch.dtype | None,  # Of planes that no gradient goes into; None: as the network makes them.
+        dtype: torch.dtype | None,  # Of planes in eval mode without gradients; None: as the network makes them.
     ) -> None:
         super().__init__()
         self.synthesis = synthesis
@@ -50,8 +50,9 @@ class TriGridField(AbstractField):
 
     def prepare(self, codes: Codes, noise: AbstractNoise) -> Float[Tensor, "batch 3 depth channels h w"]:
         planes = self.synthesis(codes["ws"], noise).unflatten(1, (3, self.depth, -1))
-        # Half as many bytes are read for every sample; a gradient would lose its small numbers.
-        return planes if torch.is_grad_enabled() else planes.to(self.dtype or planes.dtype)
+        # Half as many bytes are read for every sample. A gradient would lose its small numbers, and a critic should see
+        # the pictures that the generator learns from.
+        return planes if self.training or torch.is_grad_enabled() else planes.to(self.dtype or planes.dtype)
 
     def query(
         self, state: Tensor, points: Float[Tensor, "batch points 3"], seen: Bool[Tensor, "batch points"] | None = None

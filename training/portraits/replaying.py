@@ -15,7 +15,7 @@ STAGES = ("planes", "backdrop", "expose", "develop")
 def replayed(G: Generator) -> Iterator[dict[str, Recorded]]:
     """Inside, what of these stages comes again with tensors of the same shapes is replayed; elsewhere nothing changes.
 
-    Values are looked at in the first call of a kind only, and weights must not be exchanged.
+    Values are looked at in the first call of a kind only; weights must not be exchanged, nor eval mode for training.
     """
     before = {stage: vars(G)[stage] for stage in STAGES if stage in vars(G)}
     if before and all(isinstance(function, Recorded) for function in before.values()):

@@ -40,7 +40,7 @@ def load_generator(
 
 
 def in_precision(G: Generator, precision: Precision) -> Generator:
-    """The same generator with convolutions that compute in `precision`."""
+    """The same generator, where it is, with convolutions that compute in `precision`."""
     changes = {"precision": precision, "superresolution.precision": None}
     if precision == "fp16":  # Its numbers end at 65504.
         changes |= {
@@ -49,7 +49,7 @@ def in_precision(G: Generator, precision: Precision) -> Generator:
         }
     other = build_generator(replace(G.config, **changes), G.c_dim)
     other.load_state_dict(G.state_dict())
-    return other.train(G.training)
+    return other.train(G.training).to(next(G.parameters()).device)
 
 
 def load_discriminator(source: str | Path, device: torch.device | str = "cpu") -> Discriminator:

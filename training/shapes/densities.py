@@ -38,7 +38,8 @@ class Densities:
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
 
     def _ask(self, points: Float[Tensor, "points 3"]) -> Float32[np.ndarray, " points"]:
-        points = points.to(self.state)
+        # Planes may be in half precision, points never: they would stand in steps.
+        points = points.to(self.state.device, torch.promote_types(self.state.dtype, torch.float32))
         visible = self.field.visible(points)
         density, _ = self.field.query(self.state, points[None], None if visible is None else visible[None])
         if not bool(torch.isfinite(density).all()):

@@ -150,10 +150,13 @@ def test_a_field_keeps_nothing_between_calls() -> None:
 
 
 def test_planes_are_kept_in_half_precision_where_no_gradient_goes_into_them() -> None:
-    module, ws = field(dtype=torch.bfloat16), torch.randn(1, 7, 5)
-    trained = module.prepare({"ws": ws[:, : module.synthesis.num_ws]}, NoNoise())
+    module = field(dtype=torch.bfloat16).eval()
+    codes = {"ws": torch.randn(1, module.synthesis.num_ws, 5)}
+    trained = module.prepare(codes, NoNoise())
     with torch.no_grad():
-        kept = module.prepare({"ws": ws[:, : module.synthesis.num_ws]}, NoNoise())
+        kept = module.prepare(codes, NoNoise())
+        # The critic's pictures are those that the generator learns from.
+        assert torch.equal(module.train().prepare(codes, NoNoise()), trained)
     assert trained.dtype == torch.float32
     assert kept.dtype == torch.bfloat16
     points = torch.rand(1, 20, 3) - 0.5

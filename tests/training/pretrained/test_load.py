@@ -25,6 +25,12 @@ def test_the_way_back_is_the_same_generator() -> None:
     assert torch.equal(in_precision(in_precision(G, "bf16"), "fp32")(z, c)["image"], G(z, c)["image"])
 
 
+def test_it_stays_on_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    G = small_generator().to("meta")
+    monkeypatch.setattr(torch.nn.Module, "load_state_dict", lambda *_: None)  # There is nothing to be read.
+    assert {tensor.device.type for tensor in in_precision(G, "bf16").state_dict().values()} == {"meta"}
+
+
 def test_half_precision_is_kept_from_overflow() -> None:
     other = in_precision(small_generator(), "fp16")
     assert other.config.clamp == FP16_CLAMP

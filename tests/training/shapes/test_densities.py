@@ -22,6 +22,18 @@ def test_they_are_those_of_sample_mixed_where_pictures_show_something_and_only_t
     assert ask.num_asked == visible.sum() < len(points)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_planes_of_half_precision_are_asked_at_points_of_full_precision(dtype):
+    G = small_generator()
+    planes = G.planes(G.mapping(codes(1), labels(0.0))).detach().to(dtype)
+    points = np.zeros((400, 3))
+    points[:, 0] = np.linspace(0.2, 0.21, len(points))
+    expected, _ = G.field.query(planes, torch.from_numpy(points)[None].float())
+    values = Densities(G.field, planes)(points)
+    np.testing.assert_allclose(values, expected[0].detach().numpy(), rtol=1e-6, atol=1e-6)
+    assert len(np.unique(values)) > 300
+
+
 def test_no_points_have_no_densities():
     G, sitter = scene(lambda p: p[:, 0])
     assert Densities(G.field, sitter.planes)(np.empty((0, 3))).shape == (0,)

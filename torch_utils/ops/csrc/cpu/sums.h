@@ -38,6 +38,16 @@ class Sums {
   Vector<A> sums_[kVectors];
 };
 
+// to += weight from, which lie apart. Whole vectors by name: left alone, the compiler takes number after number.
+template <int kLength, class A>
+inline void add_scaled(A weight, const A* from, A* to, int64_t length) {
+  if constexpr (kLength > 0) {
+    for (int64_t i = 0; i < kLength; i += kVector<A>) store<A>(load<A>(to + i) + weight * load<A>(from + i), to + i);
+  } else {
+    for (int64_t i = 0; i < length; ++i) to[i] += weight * from[i];
+  }
+}
+
 // Any length: the sums lie in a buffer of the caller's.
 template <class A>
 class Sums<0, A> {

@@ -71,16 +71,12 @@ void point_gradients(const Grid& grid, const T* image, const A* points, const in
       const Slopes<A> slopes(grid, Cells<A>(grid, plane, q));
       for (int64_t i = 0; i < lanes; ++i) {
         const A* wanted = g + (first + i) * g_row;
-        A along[3] = {};
-        for (int c = 0; c < 8; ++c) {
-          const A slope[3] = {slopes.along[0][c][i], slopes.along[1][c][i], slopes.along[2][c][i]};
-          if (slope[0] == A(0) && slope[1] == A(0) && slope[2] == A(0)) continue;
-          Sums<kFeatures, A> texel(buffer);
-          texel.add(A(1), image + plane * grid.stride_plane + slopes.offset[c][i]);
-          const A alike = texel.dot(wanted);
-          for (int a = 0; a < 3; ++a) along[a] += slope[a] * alike;
+        for (int a = 0; a < 3; ++a) {
+          Sums<kFeatures, A> change(buffer);  // of the features, as the point moves along this axis
+          for (int c = 0; c < 8; ++c)
+            if (slopes.along[a][c][i] != A(0)) change.add(slopes.along[a][c][i], image + plane * grid.stride_plane + slopes.offset[c][i]);
+          moved[i][grid.axes[plane][a]] += change.dot(wanted);
         }
-        for (int a = 0; a < 3; ++a) moved[i][grid.axes[plane][a]] += along[a];
       }
     }
     for (int64_t i = 0; i < lanes; ++i) std::copy_n(moved[i], 3, out + 3 * rows[first + i]);
@@ -98,11 +94,7 @@ void scatter_rows(const Grid& grid, int plane, const A* points, const int64_t* r
     load_q(grid, points, picked, num_picked, q);
     const Corners<A> corners{Cells<A>(grid, plane, q)};
     for (int64_t i = 0; i < num_picked; ++i) {
-      const A* __restrict to_add = from[i];
-      corners.for_each(i, [&](A weight, int32_t offset) {
-        A* __restrict texel = out + offset;
-        for (int64_t f = 0; f < features; ++f) texel[f] += weight * to_add[f];
-      });
+      corners.for_each(i, [&](A weight, int32_t offset) { add_scaled<kFeatures, A>(weight, from[i], out + offset, features); });
     }
     num_picked = 0;
   };

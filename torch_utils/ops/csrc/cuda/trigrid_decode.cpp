@@ -107,7 +107,7 @@ std::tuple<at::Tensor, at::Tensor> trigrid_decode(const at::Tensor& planes, cons
           kOp);
     return {density, features};
   }
-  at::Tensor first_rows = density.view({-1}), rest_rows = features.view({-1, rest});
+  at::Tensor first_rows = density.view({call.grid.points}), rest_rows = features.view({call.grid.points, rest});
   for (int64_t begin = 0; begin < call.grid.points; begin += kRowsAtOnce) {
     const int64_t rows = std::min(kRowsAtOnce, call.grid.points - begin);
     const at::Tensor x = call.sampled(place.stream, begin, rows);
