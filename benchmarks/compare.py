@@ -185,7 +185,11 @@ def publish(records: dict[str, dict], device: str) -> None:
     harness.save("compare", device, records)
     picture = harness.ROOT / "docs" / "images" / f"speed-{device}.png"
     Image.fromarray(chart(records, device)).save(picture, optimize=True)
-    places = sorted({harness.place(record["environment"]) for record in records.values()})
+    rows_of: dict[str, list[str]] = {}
+    for key in ENTRIES:
+        if key in records:
+            rows_of.setdefault(harness.place(records[key]["environment"]), []).append(key)
+    places = [f"{place[:-1]}: {', '.join(keys)}." for place, keys in rows_of.items()]
     text = f"{table(records, device)}\n\n![What ours takes of the published way's time](images/{picture.name})\n\n"
     harness.put_between_markers(harness.ROOT / "docs" / "results.md", f"compare-{device}", text + "  \n".join(places))
 

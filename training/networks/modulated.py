@@ -32,7 +32,7 @@ def modulated_conv(
     scale = (styles.square() @ weight.square().sum(dim=(2, 3)).T + 1e-8).rsqrt()  # [batch, outputs]
     if len(x) == 1 and not _only_styles_are_sought(weight, styles):
         # One picture: its styles go into the weights, which spares two passes over the pictures.
-        return _conv(x, (weight * styles[0, :, None, None] * scale[0, :, None, None, None]).to(x.dtype), up)
+        return _conv(x, (weight * (scale.T * styles)[:, :, None, None]).to(x.dtype), up)
     y = _conv(x * styles.to(x.dtype)[:, :, None, None], weight.to(x.dtype), up)
     return y * scale.to(x.dtype)[:, :, None, None]
 
