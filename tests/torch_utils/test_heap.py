@@ -148,6 +148,7 @@ except RuntimeError as error:
 @linux_only
 def test_a_child_goes_on_with_its_own() -> None:
     program = """
+torch.set_num_threads(1)  # OpenMP's threads do not live through a fork.
 heap.keep_freed_memory()
 stop = threading.Event()
 def work():

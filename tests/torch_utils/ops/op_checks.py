@@ -165,12 +165,14 @@ def check_compiles(case: Case, path: native.Mode, device: str = "cpu", dynamic: 
                 assert_close(a, b, 1e-6, f"{case}, compiled")
 
 
-def assert_close(actual: Tensor, expected: Tensor, tolerance: float, what: str = "result") -> None:
-    """Every difference is at most `tolerance` of the largest expected value. NaN is never close."""
+def assert_close(
+    actual: Tensor, expected: Tensor, tolerance: float, what: str = "result", least_scale: float = 0.0
+) -> None:
+    """Every difference is at most `tolerance` of the largest expected value, or `least_scale`. NaN is never close."""
     assert actual.shape == expected.shape, f"{what}: shape {list(actual.shape)} is not {list(expected.shape)}"
     if expected.numel() == 0:
         return
-    scale = expected.double().abs().max().item() or 1.0
+    scale = max(expected.double().abs().max().item(), least_scale) or 1.0
     error = (actual.double() - expected.double()).abs().max().item() / scale
     assert error <= tolerance, f"{what}: error {error:.2e} is above {tolerance:.0e}"
 

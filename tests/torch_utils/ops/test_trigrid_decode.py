@@ -171,7 +171,8 @@ def test_any_shape_and_any_strides_give_what_the_reference_gives(shape, num_poin
         gradients = torch.autograd.grad(values, [planes, points, *layers], cotangents)
         outcomes.append((*(x.detach() for x in values), *gradients))
     for fast, plain, tolerance in zip(*outcomes, (*[2e-5] * 3, 1e-4, *[2e-5] * 4), strict=True):
-        op_checks.assert_close(fast, plain, tolerance)
+        # A single point may lie where its only weight is small, a difference of coordinates that are rounded like one.
+        op_checks.assert_close(fast, plain, tolerance, least_scale=0.05)
 
 
 # --- Layers -----------------------------------------------------------------------------------------------------------
