@@ -83,8 +83,8 @@ def _training(own: Path, data: Path, sizes: Sizes) -> Part:
     return Part(
         "training",
         "A training from scratch",
-        f"The first {1000 * float(sizes.kimg):,.0f} images of a training; a thousand take three minutes on two cores. "
-        "Its folder has a page that one can watch while it goes on.",
+        f"The first {1000 * float(sizes.kimg):,.0f} images of a training; a thousand take a minute and a half on two "
+        "cores. Its folder has a page that one can watch while it goes on.",
         (
             (
                 *("train.py", f"--cfg={sizes.cfg}", f"--run={own}/run", f"--img_data={images}", f"--seg_data={masks}"),

@@ -15,7 +15,7 @@ class Sizes:
     shape_res: int = 256  # Voxels along a side.
     heads: int = 1000  # In the data set.
     cfg: str = "panohead_small"
-    kimg: str = "1"  # Three minutes.
+    kimg: str = "2"  # Three minutes.
     tick_kimg: str = "0.1"
     search_steps: int = 150
     tuning_steps: int = 60
