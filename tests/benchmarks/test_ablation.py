@@ -257,6 +257,7 @@ def test_a_page_without_a_place_is_told_before_any_work(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_an_ablation_from_data_to_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(harness, "RESULTS", tmp_path / "results")
     docs = tmp_path / "docs"
