@@ -32,6 +32,7 @@ from torch_utils import rng
 from torch_utils.sampler import InfiniteSampler, cumulative_weights, items_at
 from training.data.dataset import ImageDataset, Item
 from training.data.problems import DataError
+from training.data.stop_flag import worker_context
 from training.types import Batch
 
 log = get_logger(__name__)
@@ -82,6 +83,7 @@ class Loader:
             collate_fn=_collate,
             num_workers=workers,
             prefetch_factor=prefetch if workers else None,
+            multiprocessing_context=worker_context() if workers else None,
             pin_memory=torch.device(device).type == "cuda",
             worker_init_fn=_leave_the_end_to_parent,
             generator=torch.Generator(),  # Else it would draw a seed from the generator of the whole process.
