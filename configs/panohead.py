@@ -45,7 +45,10 @@ def panohead_small() -> RunConfig:
         generator=GeneratorConfig(
             resolution=64,
             mapping=MappingConfig(z_dim=256, w_dim=256),
-            field=TriGridConfig(resolution=64, channels=16, channel_base=3072, channel_max=256, decoder_width=32),
+            # With noise curls of 40,000 images were noise in the planes that the sides see, and stripes in front.
+            field=TriGridConfig(
+                resolution=64, channels=16, channel_base=3072, channel_max=256, decoder_width=32, noise=False
+            ),
             renderer=MarcherConfig(resolution=32, num_coarse=24, num_fine=24),
             superresolution=SuperResolutionConfig(in_resolution=32, widths=(64, 32)),
             background_channel_base=1024,

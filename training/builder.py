@@ -67,6 +67,7 @@ def build_generator(config: GeneratorConfig, c_dim: int = LABEL_DIM) -> Generato
         box_size=field.box_size,
         axes=field.axes,
         planar=field.depth == 1 if field.planar is None else field.planar,
+        noise=field.noise,
         crop_margin=field.crop_margin,
         dtype=_DTYPES[config.precision],
     )

@@ -59,6 +59,10 @@ class TriGridConfig(Config):
     box_size: float = Field(1.0, gt=0)
     """Side of the box that the planes span, world units."""
 
+    noise: bool = True
+    """Per-pixel noise in the layers that make the planes. A short training makes hair and skin of it, which are stripes
+    from any other side: better without."""
+
     crop_margin: float | None = Field(0.1, ge=0)
     """Pictures leave out what is closer than this to a side wall of the box."""
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch_utils.ops.trigrid_decode import PlaneAxes
 from training.fields.base import AbstractField, FieldSamples
 from training.fields.decoder import Decoder
-from training.networks.noise import AbstractNoise
+from training.networks.noise import AbstractNoise, NoNoise
 from training.networks.synthesis import SynthesisNetwork
 from training.types import Codes
 
@@ -33,6 +33,7 @@ class TriGridField(AbstractField):
         box_size: float,
         axes: PlaneAxes,
         planar: bool,
+        noise: bool,  # Whether the layers of the planes have per-pixel noise.
         crop_margin: float | None,  # Pictures leave out what is so close to a side wall of the box.
         dtype: torch.dtype | None,  # Of planes in eval mode without gradients; None: as the network makes them.
     ) -> None:
@@ -45,11 +46,12 @@ class TriGridField(AbstractField):
         self.box_size = box_size
         self.axes: PlaneAxes = axes
         self.planar = planar
+        self.noise = noise
         self.crop_margin = crop_margin
         self.dtype = dtype
 
     def prepare(self, codes: Codes, noise: AbstractNoise) -> Float[Tensor, "batch 3 depth channels h w"]:
-        planes = self.synthesis(codes["ws"], noise).unflatten(1, (3, self.depth, -1))
+        planes = self.synthesis(codes["ws"], noise if self.noise else NoNoise()).unflatten(1, (3, self.depth, -1))
         # Half as many bytes are read for every sample. A gradient would lose its small numbers, and a critic should see
         # the pictures that the generator learns from.
         return planes if self.training or torch.is_grad_enabled() else planes.to(self.dtype or planes.dtype)

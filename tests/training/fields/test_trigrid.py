@@ -22,7 +22,7 @@ def field(depth: int = 3, **changes: object) -> TriGridField:
     torch.manual_seed(0)
     synthesis = SynthesisNetwork(8, 3 * depth * FEATURES, name="planes", w_dim=5, channel_base=32, channel_max=8)
     decoder = Decoder(FEATURES, 6, hidden=8, colour_act="none", lr_multiplier=1.0)
-    settings = {"box_size": 1.0, "axes": "xy_xz_yz", "planar": False, "crop_margin": 0.1, "dtype": None}
+    settings = {"box_size": 1.0, "axes": "xy_xz_yz", "planar": False, "noise": True, "crop_margin": 0.1, "dtype": None}
     return TriGridField(synthesis, decoder, depth=depth, num_channels=6, **(settings | changes))
 
 
@@ -45,6 +45,17 @@ def sampled_by_hand(planes: Tensor, point: Tensor, box_size: float, third: tuple
                 weight *= max(1 - abs(texel - place), 0.0)
             total += weight * plane[d, :, h, w]
     return total / 3
+
+
+def test_planes_without_noise_are_those_of_layers_without_noise() -> None:
+    module = field(noise=False)
+    for block in module.synthesis.blocks:
+        block.conv1.noise_strength.data.fill_(0.5)
+    ws = torch.randn(2, module.synthesis.num_ws, 5)
+    planes = module.prepare({"ws": ws}, ConstantNoise())
+    assert torch.equal(planes.flatten(1, 3), module.synthesis(ws, NoNoise()).flatten(1, 1))
+    module.noise = True
+    assert not torch.allclose(planes, module.prepare({"ws": ws}, ConstantNoise()))
 
 
 def test_planes_are_the_channels_of_the_network_by_plane_then_depth_then_feature() -> None:
