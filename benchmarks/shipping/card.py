@@ -89,17 +89,23 @@ def _faults(faults: list[str]) -> str:
 def _made(name: str, training: Record) -> str:
     data = training["data_command"]
     parts = ["The same data are made by\n", _block(command_lines(shlex.split(data)))] if data else []
-    parts += [
-        "The training, which began with fresh weights:\n" if training["began_from"] is None else "The training:\n"
-    ]
-    parts += [_block(command_lines(shlex.split(training["training_command"])))]
-    parts.append(
-        f"{training['images']:,} images were shown, in {format_duration(training['seconds'])} on {training['device']}, "
-        f"by PyTorch {training['torch']} and commit `{(training['commit'] or 'unknown')[:12]}`.\n"
-    )
+    for number, stage in enumerate(training["stages"], 1):
+        parts += [_stage(number, stage), _block(command_lines(shlex.split(stage["command"])))]
+        parts.append(
+            f"{stage['images']:,} images were shown, in {format_duration(stage['seconds'])} on {stage['device']}, "
+            f"by PyTorch {stage['torch']} and commit `{(stage['commit'] or 'unknown')[:12]}`.\n"
+        )
     for metric, points in training["curves"].items():
         parts.append(_curve(name, metric, points))
     return "\n".join(parts)
+
+
+def _stage(number: int, stage: Record) -> str:
+    if number > 1:
+        return "Then, with the weights that it had come to:\n"
+    if stage["began_from"] is None:
+        return "The training, which began with fresh weights:\n"
+    return f"The training, which began with the weights of {stage['began_from']['file']}:\n"
 
 
 def _curve(name: str, metric: str, points: list[list[float]]) -> str:

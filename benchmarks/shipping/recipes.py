@@ -36,6 +36,8 @@ _OF_THE_MACHINE = ("device", "data.img_data", "data.seg_data", "data.workers", "
 _TRAIN_FLAGS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "loop.total_nimg": ("--kimg", lambda nimg: f"{nimg / 1000:g}"),
     "metrics": ("--metrics", ",".join),
+    "resume.source": ("--resume", str),
+    "resume.start_nimg": ("--resume_kimg", lambda nimg: f"{nimg / 1000:g}"),
 }
 
 

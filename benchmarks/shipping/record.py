@@ -9,17 +9,14 @@ models/NAME.md            the card
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import harness
-from benchmarks.shipping.recipes import data_command, training_command
+from benchmarks.shipping.recipes import data_command
+from benchmarks.shipping.stages import stage_facts, stages
 from dnnlib.atomic import atomic_write_text
-from dnnlib.config_paths import replace
 from torch_utils import checkpoint
 from training.pretrained.convert import Stored, ship
-from training.pretrained.sources import find
 from training.run_config import load_config
 
 Record = dict[str, Any]
@@ -66,36 +63,30 @@ def ship_weights(run: Path, files: ModelFiles, stored: Stored) -> Record:
 def training_facts(run: Path, name: str, trained_on: str | None) -> Record:
     """How the newest networks of a run came about."""
     config = load_config(run)
-    told = checkpoint.read_header(find(run))["provenance"]
+    networks = stages(run)
+    told = checkpoint.read_header(networks[-1])["provenance"]
     return {
         "images": told["nimg"],
-        "seconds": round(told["elapsed_s"]),
-        "device": trained_on or _device(told["made_by"]["device"]),
-        "torch": told["made_by"]["torch"],
-        "commit": told["code"]["commit"],
-        "began_from": told["began_from"],
         "data": {key: told["data"][key] for key in ("items", "digest")},
         "mirrored": config.data.mirror,
         "config": config.name,
         "resolution": config.generator.resolution,
         "data_command": data_command(config.data.img_data, config.data.seg_data),
-        # As long as it was, whether or not it was stopped before its end.
-        "training_command": training_command(replace(config, **{"loop.total_nimg": told["nimg"]}), name),
-        "curves": curves(run, told["nimg"]),
+        "stages": stage_facts(networks, name, trained_on),
+        "curves": curves(networks),
     }
 
 
-def curves(run: Path, until_nimg: int) -> dict[str, list[list[float]]]:
-    """The metrics that the run has measured, by name, as pairs of images and value."""
-    found = {}
-    for path in sorted(run.glob("metric-*.jsonl")):
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        points = [[row["nimg"], row["value"]] for row in rows if row["nimg"] <= until_nimg]
-        if points:
-            found[path.stem.removeprefix("metric-")] = points
+def curves(networks: list[Path]) -> dict[str, list[list[float]]]:
+    """The metrics that the stages have measured, by name, as pairs of images and value."""
+    found: dict[str, list[list[float]]] = {}
+    begin_nimg = 0
+    for file in networks:
+        end_nimg = checkpoint.read_header(file)["provenance"]["nimg"]
+        for path in sorted(file.parent.glob("metric-*.jsonl")):
+            rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            points = [[row["nimg"], row["value"]] for row in rows if begin_nimg < row["nimg"] <= end_nimg]
+            if points:
+                found.setdefault(path.stem.removeprefix("metric-"), []).extend(points)
+        begin_nimg = end_nimg
     return found
-
-
-def _device(asked: str) -> str:
-    facts: Mapping[str, Any] = harness.environment("cuda" if asked == "cuda" else "cpu")
-    return f"{facts['device']}, {facts['cores']} cores" if asked != "cuda" else str(facts["device"])

@@ -16,7 +16,7 @@ from benchmarks import model_card
 from benchmarks.shipping import recipes
 from benchmarks.shipping.card import card
 from benchmarks.shipping.measuring import MODES
-from benchmarks.shipping.record import model_files, read_record
+from benchmarks.shipping.record import Record, model_files, read_record, training_facts
 from configs import resolve
 from configs.assemble import assemble
 from dnnlib.config import to_tree
@@ -38,28 +38,32 @@ MAX_BYTES = 16_000_000
 SHIPPED = sorted(path.stem for path in MODELS.glob("*.safetensors"))
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that has saved networks, with a hole in the head so that it is seen."""
-    folder = tmp_path_factory.mktemp("runs") / "mine"
+def make_run(folder: Path, nimg: int, began_from: dict[str, str] | None = None, **changes: object) -> Path:
+    """A run that has saved networks."""
     folder.mkdir()
     images, masks = make_heads(folder)
-    changes = {"data.img_data": images, "data.seg_data": masks, "loop.total_nimg": 64_000, "loss.gamma": 2.0}
-    config = replace(resolve("panohead_debug"), **changes, metrics=["fd4_thumbs"])
+    data = {"data.img_data": images, "data.seg_data": masks, "loop.total_nimg": 64_000}
+    config = replace(resolve("panohead_debug"), **data, metrics=["fd4_thumbs"], **changes)
     save_config(config, folder / "config.json")
     torch.manual_seed(0)
     provenance = {
-        "nimg": 2000,
+        "nimg": nimg,
         "elapsed_s": 90.5,
-        "began_from": None,
+        "began_from": began_from,
         "code": {"commit": "0123456789abcdef"},
         "made_by": {"torch": "2.13", "device": "cpu", "ranks": 1},
         "data": {"source": images, "items": 24, "digest": "abc"},
     }
-    save_networks(folder / "networks-0000002000.safetensors", {"G_ema": build_generator(config.generator)}, provenance)
+    networks = folder / f"networks-{nimg:010d}.safetensors"
+    save_networks(networks, {"G_ema": build_generator(config.generator)}, provenance)
     rows = [{"nimg": nimg, "metric": "fd4_thumbs", "value": 1e3 / nimg} for nimg in (500, 1000, 2000, 3000)]
     (folder / "metric-fd4_thumbs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("runs") / "mine", 2000, **{"loss.gamma": 2.0})
 
 
 def call(run: Path, models: Path, *more: str) -> str:
@@ -116,6 +120,52 @@ def test_the_training_command_means_the_configuration_of_the_run(run: Path, monk
     assert "--kimg=64" in command
     changed = {path for path, before, now in differences(config, configuration(command)) if before != now}
     assert changed <= {"data.img_data", "data.seg_data"}, "but for the folders of the data"
+
+
+@pytest.mark.parametrize("is_file", [False, True], ids=["from its folder", "from its file"])
+def test_a_run_that_began_with_another_one_is_told_in_two_commands(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_file: bool
+) -> None:
+    networks = "networks-0000002000.safetensors"
+    source = str(run / networks if is_file else run)
+    changes = {"resume.source": source, "resume.start_nimg": 2000, "loss.gamma": 3.0}
+    longer = make_run(tmp_path / "longer", 3000, {"source": source, "file": networks, "digest": "1"}, **changes)
+    facts = training_facts(longer, "mine", "a machine")
+    assert facts["curves"] == {"fd4_thumbs": [[500, 2.0], [1000, 1.0], [2000, 0.5], [3000, 1 / 3]]}
+    first, second = facts["stages"]
+    assert (first["images"], second["images"], facts["images"]) == (2000, 1000, 3000)
+    assert "--kimg=2 " in first["command"]
+    assert "--run=runs/mine-1" in first["command"]
+    assert "--resume=runs/mine-1 --resume_kimg=2" in second["command"]
+    assert "--run=runs/mine " in second["command"]
+
+    monkeypatch.chdir(longer)
+    meant = configuration(second["command"])
+    assert (meant.loss.gamma, meant.resume.start_nimg, meant.loop.total_nimg) == (3.0, 2000, 3000)
+    page = card("mine", empty_record(facts))
+    assert page.index(shlex.split(first["command"])[3]) < page.index("Then, with") < page.index("--resume_kimg=2")
+    assert str(tmp_path) not in json.dumps(facts)
+    assert str(run) not in json.dumps(facts)
+
+
+def test_weights_from_elsewhere_are_named_as_a_beginning(tmp_path: Path) -> None:
+    began_from = {"source": "heads", "file": "heads.safetensors", "digest": "1"}
+    only = make_run(tmp_path / "tuned", 1000, began_from, **{"resume.source": "heads"})
+    facts = training_facts(only, "mine", None)
+    assert len(facts["stages"]) == 1
+    assert "--resume=heads.safetensors" in facts["stages"][0]["command"]
+    assert "which began with the weights of heads.safetensors:" in card("mine", empty_record(facts))
+
+
+def empty_record(training: Record) -> Record:
+    """Of a model that was not measured."""
+    return {
+        "weights": {"bytes": 1, "stored": "fp16", "alike_db": 70.0, "digest": "0"},
+        "training": training,
+        "measured_with": {"data": {"items": 24, "mirrored": True}},
+        "measured": {**{mode: {} for mode in MODES}, "heads": {}},
+        "faults": [],
+    }
 
 
 def test_the_data_command_means_the_settings_of_the_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
