@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ships the model of a run: weights, record, uncurated pictures and card, in one command."""
+"""Ships the model of a run: weights, record, uncurated pictures, film and card, in one command."""
 
 import sys
+import tempfile
 from pathlib import Path
 
 import click
@@ -10,11 +11,19 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.shipping.card import card
 from benchmarks.shipping.measuring import Amounts, measure
-from benchmarks.shipping.pictures import curve, samples
-from benchmarks.shipping.record import model_files, read_record, ship_weights, training_facts, write_record
+from benchmarks.shipping.pictures import curve, film, samples
+from benchmarks.shipping.record import (
+    model_files,
+    read_record,
+    replace_all,
+    ship_weights,
+    training_facts,
+    write_record,
+)
 from dnnlib.atomic import atomic_write_text
 from dnnlib.clean_errors import clean_errors
 from dnnlib.console import get_logger
+from metrics.headnet.weights import load_headnet
 from torch_utils.devices import find_device
 from training.portraits.folders import results_folder
 from training.pretrained.sources import MODELS
@@ -58,29 +67,40 @@ def main(
     python benchmarks/model_card.py runs/heads --fault "Ears of some seeds are missing."
     """
     amounts = Amounts(pictures, heads)
-    files = model_files(results_folder(models), name)
-    before, data = read_record(files), load_config(run).data
-    weights = ship_weights(run, files, stored)
-    log.info(f"{files.weights}: {weights['bytes'] / 1e6:.1f} MB, alike to {weights['alike_db']:.0f} dB")
-    training = training_facts(run, name, trained_on)
-    samples(files.weights, files.pictures, device)
-    for metric, points in training["curves"].items():
-        curve(metric, points, files.curve)
-    with_ = {**amounts._asdict(), "data": {**training["data"], "mirrored": data.mirror}}
-    if before.get("weights", {}).get("digest") == weights["digest"] and before["measured_with"] == with_:
-        log.info("The weights are those of the last card: its numbers stay.")
-        measured = before["measured"]
-    else:
-        measured = measure(files.weights, data.img_data, data.mirror, amounts, find_device(device))
-    record = {
-        "weights": weights,
-        "training": training,
-        "measured_with": with_,
-        "measured": measured,
-        "faults": list(faults) or before.get("faults", []),
-    }
-    write_record(files, record)
-    atomic_write_text(files.card, card(name, record))
+    files, data = model_files(results_folder(models), name), load_config(run).data
+    before, training = read_record(files), training_facts(run, name, trained_on)
+    if not training["curves"]:
+        log.warning(
+            f"{run}: has measured no metric, so the card has no curve; trainings do with --metrics=fd500_thumbs"
+        )
+    with tempfile.TemporaryDirectory(dir=models, prefix=f".{name}-") as folder:
+        made = model_files(Path(folder), name)
+        weights = ship_weights(run, made, stored)
+        log.info(f"{files.weights}: {weights['bytes'] / 1e6:.1f} MB, alike to {weights['alike_db']:.0f} dB")
+        samples(made.weights, made.pictures, device)
+        film(made.weights, made.film, device)
+        for metric, points in list(training["curves"].items())[:1]:
+            curve(metric, points, made.curve)
+        with_ = {
+            **amounts._asdict(),
+            "data": {**training["data"], "mirrored": data.mirror},
+            "headnet": load_headnet().digest,
+        }
+        if before.get("weights", {}).get("digest") == weights["digest"] and before["measured_with"] == with_:
+            log.info("The weights are those of the last card: its numbers stay.")
+            measured = before["measured"]
+        else:
+            measured = measure(made.weights, data.img_data, data.mirror, amounts, find_device(device))
+        record = {
+            "weights": weights,
+            "training": training,
+            "measured_with": with_,
+            "measured": measured,
+            "faults": list(faults) or before.get("faults", []),
+        }
+        write_record(made, record)
+        atomic_write_text(made.card, card(name, record))
+        replace_all(files, made)
     log.info(f"look at {files.card} and {files.pictures}")
 
 

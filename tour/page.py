@@ -39,7 +39,7 @@ def page(tour: Tour, checked: Sequence[Checked], machine: str) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>FullHead: a tour</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_style()}</style></head><body><main>{_head(tour)}{''.join(sections)}"
-        f"{_checks(checked, machine)}{_end()}</main></body></html>\n"
+        f"{_machine(tour, checked, machine)}{_end()}</main></body></html>\n"
     )
 
 
@@ -62,13 +62,15 @@ def _about_model(network: str) -> str:
     try:
         path = find(network)
         training = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["training"]
+        side, num_images = training["resolution"], training["images"]
+        duration = format_duration(sum(stage["seconds"] for stage in training["stages"]))
+        device = training["stages"][-1]["device"]
     except (OSError, ValueError, KeyError):
         return f"Four heads of people who do not exist, by the model <code>{html.escape(network)}</code>."
-    side = training["resolution"]
     return (
         "Four heads of people who do not exist, by the model that is shipped with FullHead. It is small: "
-        f"{training['images']:,} pictures of {side} x {side} pixels were shown to it, in "
-        f"{format_duration(training['seconds'])} on {html.escape(training['device'])}. They were of heads "
+        f"{num_images:,} pictures of {side} x {side} pixels were shown to it, in "
+        f"{duration} on {html.escape(device)}. They were of heads "
         "that a program drew; it has never seen a photograph."
     )
 
@@ -93,14 +95,18 @@ def _state(outcome: Outcome) -> str:
     return f'<span class="state {kind}">{words}</span>'
 
 
-def _checks(checked: Sequence[Checked], machine: str) -> str:
+def _machine(tour: Tour, checked: Sequence[Checked], machine: str) -> str:
     rows = "".join(
         f"<tr><td>{each.name}</td><td{'' if each.holds else _FAILED}>{'ok' if each.holds else 'failed'}</td>"
-        f"<td>{html.escape(each.line)}</td></tr>"
+        f'<td>{html.escape(each.line)}</td><td class="number">{each.seconds:.1f} s</td></tr>'
         for each in checked
     )
+    took = (
+        f"The parts that are there took {format_duration(tour.seconds)} in all, "
+        f"and these checks {format_duration(sum(each.seconds for each in checked))}."
+    )
     return (
-        f'<section id="machine"><h2>This machine</h2><p class="muted">{html.escape(machine)}</p>'
+        f'<section id="machine"><h2>This machine</h2><p class="muted">{html.escape(machine)}. {took}</p>'
         f'<div class="wide"><table>{rows}</table></div></section>'
     )
 

@@ -5,7 +5,7 @@ import shlex
 from typing import Any
 
 from benchmarks.shipping.measuring import MODES
-from benchmarks.shipping.pictures import SAMPLES
+from benchmarks.shipping.pictures import FILM, SAMPLES
 from benchmarks.shipping.record import Record
 from dnnlib.text import command_lines, format_duration
 from metrics.names import KINDS, parse
@@ -20,6 +20,8 @@ def card(name: str, record: Record) -> str:
         f"# {name}\n",
         _head(name, weights, training),
         "## Pictures\n",
+        f"![Seeds 0 to 11, turning]({name}.gif)\n",
+        _block(" ".join(["python gen_videos.py", f"--network={name}", *FILM, f"--output={name}.gif"])),
         f"![Seeds 0 to 15 from eight sides]({name}.png)\n",
         "Seeds 0 to 15, not selected, without truncation, each from eight sides (0, 45, ... degrees to the subject's "
         "left); scripts truncate by 0.7 unless told otherwise.\n",
@@ -46,7 +48,7 @@ def _head(name: str, weights: Record, training: Record) -> str:
         f"{weights['bytes'] / 1e6:.1f} MB: the averaged generator, stored in {weights['stored']} and computed in fp32. "
         f"Of its pictures, the one that is least like that of the unrounded generator is within "
         f"{weights['alike_db']:.0f} dB of it (peak 2). The critic is not shipped.\n\n"
-        f"Licence: Apache-2.0, as the code. Digest: `{weights['digest']}`.\n"
+        f"Licence: {training['licence']}. Digest: `{weights['digest']}`.\n"
     )
 
 
@@ -95,8 +97,9 @@ def _made(name: str, training: Record) -> str:
             f"{stage['images']:,} images were shown, in {format_duration(stage['seconds'])} on {stage['device']}, "
             f"by PyTorch {stage['torch']} and commit `{(stage['commit'] or 'unknown')[:12]}`.\n"
         )
-    for metric, points in training["curves"].items():
-        parts.append(_curve(name, metric, points))
+    for number, (metric, points) in enumerate(training["curves"].items()):
+        parts += [] if number else [f"![{metric} over the run]({name}-curve.png)\n"]
+        parts.append(_curve(metric, points))
     return "\n".join(parts)
 
 
@@ -108,16 +111,13 @@ def _stage(number: int, stage: Record) -> str:
     return f"The training, which began with the weights of {stage['began_from']['file']}:\n"
 
 
-def _curve(name: str, metric: str, points: list[list[float]]) -> str:
+def _curve(metric: str, points: list[list[float]]) -> str:
     every = -(-len(points) // _MAX_ROWS)
     shown_points = points[::-1][::every][::-1]  # With the last one.
     heads = " | ".join(f"{nimg / 1000:g}" for nimg, _ in shown_points)
     values = " | ".join(f"{value:.3g}" for _, value in shown_points)
     rule = "---|" * (len(shown_points) + 1)
-    return (
-        f"![{metric} over the run]({name}-curve.png)\n\n"
-        f"| thousand images | {heads} |\n|{rule}\n| `{metric}` | {values} |\n"
-    )
+    return f"| thousand images | {heads} |\n|{rule}\n| `{metric}` | {values} |\n"
 
 
 def _block(command: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 import gen_samples
+import gen_videos
 from dnnlib.atomic import atomic_write_bytes
 from dnnlib.charts import BLUE, Axis, Plot
 from dnnlib.drawing import Box, Canvas, RGBPicture
@@ -22,19 +23,28 @@ SAMPLES = (
     "--trunc=1",
     "--grid=2x8",
 )
+FILM = ("--seeds=0-11", "--grid=6x2", "--w-frames=48", "--fps=15", "--background=#ffffff")
 _WIDTH, _HEIGHT = 720, 260
 
 
 def samples(weights: Path, path: Path, device: str) -> None:
     """Seeds 0 to 15, all that the model has learned, on one sheet."""
     with tempfile.TemporaryDirectory() as folder:
-        arguments = [f"--network={weights}", f"--outdir={folder}", f"--device={device}", *SAMPLES]
-        context: click.Context = gen_samples.main.make_context("gen_samples.py", arguments)
-        with context:
-            gen_samples.main.invoke(context)
+        _call(gen_samples.main, f"--network={weights}", f"--outdir={folder}", f"--device={device}", *SAMPLES)
         with Image.open(Path(folder, "grid0000.png")) as image:
             sheet = np.asarray(image)
     atomic_write_bytes(path, encode_png(sheet, 9))
+
+
+def film(weights: Path, path: Path, device: str) -> None:
+    """Seeds 0 to 11, which turn once around."""
+    _call(gen_videos.main, f"--network={weights}", f"--output={path}", f"--device={device}", *FILM)
+
+
+def _call(command: click.Command, *arguments: str) -> None:
+    context = command.make_context(command.name, list(arguments))
+    with context:
+        command.invoke(context)
 
 
 def curve(name: str, points: list[list[float]], path: Path) -> None:

@@ -8,6 +8,7 @@ the folders of whoever trained are not.
 import json
 import shlex
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,19 @@ _SYNTH_FLAGS = {
     "jitter": "--jitter",
     "smile": "--smile",
 }
+
 _OF_THE_MACHINE = ("device", "data.img_data", "data.seg_data", "data.workers", "data.prefetch")
+
+
+def _in_thousands(nimg: int) -> str:
+    return f"{(Decimal(nimg) / 1000).normalize():f}"
+
+
 _TRAIN_FLAGS: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "loop.total_nimg": ("--kimg", lambda nimg: f"{nimg / 1000:g}"),
+    "loop.total_nimg": ("--kimg", _in_thousands),
     "metrics": ("--metrics", ",".join),
     "resume.source": ("--resume", str),
-    "resume.start_nimg": ("--resume_kimg", lambda nimg: f"{nimg / 1000:g}"),
+    "resume.start_nimg": ("--resume_kimg", _in_thousands),
 }
 
 
@@ -63,14 +71,16 @@ def data_command(img_data: str, seg_data: str | None) -> str | None:
     return shlex.join(words + ([] if seg_data is None else ["--seg_dest", Path(seg_data).name]))
 
 
-def training_command(config: RunConfig, run: str) -> str:
-    """The command that trains with this configuration. `run` names the folder."""
+def training_command(config: RunConfig, run: str, ranks: int = 1) -> str:
+    """The command that trains with this configuration. `run` names the folder, `ranks` counts processes."""
     preset = preset_of(config)
     assert preset is not None, "a run that is shipped comes from a named configuration"
     words = ["python", "train.py", f"--cfg={config.name}", f"--run=runs/{run}"]
     words.append(f"--img_data={Path(config.data.img_data).name}")
     if config.data.seg_data is not None:
         words.append(f"--seg_data={Path(config.data.seg_data).name}")
+    if ranks > 1:
+        words.append(f"--gpus={ranks}")
     for path, before, now in differences(preset, config):
         if before == now or path in _OF_THE_MACHINE:
             continue

@@ -11,14 +11,18 @@ from benchmarks import harness
 from benchmarks.shipping.recipes import training_command
 from dnnlib.config_paths import replace
 from torch_utils import checkpoint
-from training.pretrained.sources import find
+from torch_utils.checkpoint import CheckpointError
+from training.pretrained.sources import MODELS, NETWORKS_GLOB, find, is_url
 from training.run_config import load_config
 
 
 def stages(run: Path) -> list[Path]:
-    """The networks that each stage ended with, of the first stage first. `run` is the last one's folder."""
+    """The networks that each stage ended with, of the first stage first. `run` is the last one's folder.
+
+    Earlier stages are looked for in the folders beside it: by digest, for files are copied and folders renamed.
+    """
     found = [find(run)]
-    while (before := _before(found[0])) is not None:
+    while (before := _before(found[0], run.resolve().parent)) is not None:
         found.insert(0, before)
     return found
 
@@ -32,34 +36,46 @@ def stage_facts(networks: list[Path], name: str, trained_on: str | None) -> list
     ]
 
 
-def _before(networks: Path) -> Path | None:
-    began_from = _told(networks)["began_from"]
-    if began_from is None:
+def _before(networks: Path, runs: Path) -> Path | None:
+    began_from = told(networks)["began_from"]
+    if began_from is None or _is_public(began_from["source"]):
         return None
-    source = Path(began_from["source"])
-    folder = source if source.is_dir() else source.parent
-    # What comes from elsewhere, such as a shipped model, has a name and a digest, and no command.
-    return folder / began_from["file"] if (folder / "config.json").is_file() else None
+    for config in sorted(runs.glob("*/config.json")):
+        for file in sorted(config.parent.glob(NETWORKS_GLOB)):
+            if checkpoint.read_header(file).get("digest") == began_from["digest"]:
+                return file
+    raise CheckpointError(
+        f"{networks}: began with the weights of {began_from['file']}, and no run beside it in {runs} has networks of "
+        f"that digest, {began_from['digest']}: how they came about cannot be told. Put the folder of that run there"
+    )
+
+
+def _is_public(source: str) -> bool:
+    """Whether everybody has it, so that nobody need make it again."""
+    return is_url(source) or ("/" not in source and (MODELS / f"{source}.safetensors").is_file())
 
 
 def _facts(networks: Path, name: str, before: str | None, trained_on: str | None) -> dict[str, Any]:
-    config, told = load_config(networks.parent), _told(networks)
-    began_from = told["began_from"]
+    config, facts = load_config(networks.parent), told(networks)
+    began_from = facts["began_from"]
     if began_from is not None:
-        config = replace(config, **{"resume.source": began_from["file"] if before is None else f"runs/{before}"})
+        source = f"runs/{before}" if before is not None else began_from["source"]
+        config = replace(config, **{"resume.source": source})
+    # As long as it was, whether or not it was stopped before its end.
+    config = replace(config, **{"loop.total_nimg": facts["nimg"]})
     return {
-        "images": told["nimg"] - config.resume.start_nimg,
-        "seconds": round(told["elapsed_s"]),
-        "device": trained_on or _device(told["made_by"]["device"]),
-        "torch": told["made_by"]["torch"],
-        "commit": told["code"]["commit"],
+        "images": facts["nimg"] - config.resume.start_nimg,
+        "seconds": round(facts["elapsed_s"]),
+        "device": trained_on or _device(facts["made_by"]["device"]),
+        "torch": facts["made_by"]["torch"],
+        "commit": facts["code"]["commit"],
         "began_from": began_from and {key: began_from[key] for key in ("file", "digest")},
-        # As long as it was, whether or not it was stopped before its end.
-        "command": training_command(replace(config, **{"loop.total_nimg": told["nimg"]}), name),
+        "command": training_command(config, name, facts["made_by"]["ranks"]),
     }
 
 
-def _told(networks: Path) -> dict[str, Any]:
+def told(networks: Path) -> dict[str, Any]:
+    """What the file says of its training."""
     return checkpoint.read_header(networks)["provenance"]
 
 

@@ -13,10 +13,11 @@ from PIL import Image
 import dataset_tool
 import train
 from benchmarks import model_card
-from benchmarks.shipping import recipes
+from benchmarks.shipping import recipes, stages
+from benchmarks.shipping import record as record_module
 from benchmarks.shipping.card import card
 from benchmarks.shipping.measuring import MODES
-from benchmarks.shipping.record import Record, model_files, read_record, training_facts
+from benchmarks.shipping.record import Record, model_files, read_record, ship_weights, training_facts
 from configs import resolve
 from configs.assemble import assemble
 from dnnlib.config import to_tree
@@ -24,6 +25,7 @@ from dnnlib.config_paths import differences, replace
 from metrics import command as metrics_command
 from tests.training.runs import make_heads
 from torch_utils import checkpoint
+from torch_utils.checkpoint import CheckpointError
 from training.builder import build_generator
 from training.data.commands import synth
 from training.data.making.building import build
@@ -35,6 +37,7 @@ from training.pretrained.sources import MODELS
 from training.run_config import RunConfig, save_config
 
 MAX_BYTES = 16_000_000
+MAX_FILM_BYTES = 2_000_000
 SHIPPED = sorted(path.stem for path in MODELS.glob("*.safetensors"))
 
 
@@ -50,6 +53,7 @@ def make_run(folder: Path, nimg: int, began_from: dict[str, str] | None = None, 
         "nimg": nimg,
         "elapsed_s": 90.5,
         "began_from": began_from,
+        "weights_licence": "Apache-2.0",
         "code": {"commit": "0123456789abcdef"},
         "made_by": {"torch": "2.13", "device": "cpu", "ranks": 1},
         "data": {"source": images, "items": 24, "digest": "abc"},
@@ -94,10 +98,15 @@ def test_one_command_makes_all_of_it_and_measures_once(
     page = files.card.read_text(encoding="utf-8")
     assert page == card("mine", record)
     assert "Nobody has written down any" in page
-    assert str(run.parent) not in page + files.record.read_text(encoding="utf-8"), "no folders of whoever trained"
+    told = page + files.record.read_text(encoding="utf-8") + json.dumps(checkpoint.read_header(files.weights))
+    assert str(run.parent) not in told, "no folders of whoever trained"
+    with Image.open(files.film) as film:
+        assert film.n_frames == 48
+    assert [path.name for path in files.weights.parent.iterdir() if path not in files] == []
 
     monkeypatch.setattr(model_card, "measure", None)
     monkeypatch.setattr(model_card, "samples", lambda *_: None)
+    monkeypatch.setattr(model_card, "film", lambda *_: None)
     call(run, tmp_path / "models", "--fault=It is noise.", "--fault=It is small.")
     assert read_record(files)["measured"] == record["measured"]
     call(run, tmp_path / "models")
@@ -122,14 +131,15 @@ def test_the_training_command_means_the_configuration_of_the_run(run: Path, monk
     assert changed <= {"data.img_data", "data.seg_data"}, "but for the folders of the data"
 
 
-@pytest.mark.parametrize("is_file", [False, True], ids=["from its folder", "from its file"])
 def test_a_run_that_began_with_another_one_is_told_in_two_commands(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_file: bool
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    networks = "networks-0000002000.safetensors"
-    source = str(run / networks if is_file else run)
-    changes = {"resume.source": source, "resume.start_nimg": 2000, "loss.gamma": 3.0}
-    longer = make_run(tmp_path / "longer", 3000, {"source": source, "file": networks, "digest": "1"}, **changes)
+    first_file = run / "networks-0000002000.safetensors"
+    copied = str(tmp_path / "copied.safetensors")
+    digest = checkpoint.read_header(first_file)["digest"]
+    began_from = {"source": copied, "file": "copied.safetensors", "digest": digest}
+    changes = {"resume.source": copied, "resume.start_nimg": 2000, "loss.gamma": 3.0}
+    longer = make_run(run.parent / "longer", 3000, began_from, **changes)
     facts = training_facts(longer, "mine", "a machine")
     assert facts["curves"] == {"fd4_thumbs": [[500, 2.0], [1000, 1.0], [2000, 0.5], [3000, 1 / 3]]}
     first, second = facts["stages"]
@@ -143,18 +153,54 @@ def test_a_run_that_began_with_another_one_is_told_in_two_commands(
     meant = configuration(second["command"])
     assert (meant.loss.gamma, meant.resume.start_nimg, meant.loop.total_nimg) == (3.0, 2000, 3000)
     page = card("mine", empty_record(facts))
-    assert page.index(shlex.split(first["command"])[3]) < page.index("Then, with") < page.index("--resume_kimg=2")
+    assert page.index(first["command"].split()[3]) < page.index("Then, with") < page.index("--resume_kimg=2")
     assert str(tmp_path) not in json.dumps(facts)
-    assert str(run) not in json.dumps(facts)
+    assert str(run.parent) not in json.dumps(facts)
+
+    ship_weights(longer, model_files(tmp_path, "mine"), "fp16")
+    header = checkpoint.read_header(tmp_path / "mine.safetensors")
+    assert header["provenance"]["began_from"]["digest"] == digest
+    assert str(tmp_path) not in json.dumps(header)
 
 
-def test_weights_from_elsewhere_are_named_as_a_beginning(tmp_path: Path) -> None:
+def test_a_stage_that_counts_from_nothing_goes_on_where_the_one_before_ended(run: Path) -> None:
+    digest = checkpoint.read_header(run / "networks-0000002000.safetensors")["digest"]
+    began_from = {"source": str(run), "file": "networks-0000002000.safetensors", "digest": digest}
+    again = make_run(run.parent / "again", 500, began_from, **{"resume.source": str(run)})
+    facts = training_facts(again, "mine", None)
+    assert facts["images"] == 2500
+    assert facts["curves"]["fd4_thumbs"][-1] == [2500, 2.0]
+
+
+def test_a_beginning_that_nobody_can_find_is_refused_and_nothing_is_replaced(tmp_path: Path) -> None:
+    began_from = {"source": "/elsewhere/lost.safetensors", "file": "lost.safetensors", "digest": "1"}
+    only = make_run(tmp_path / "tuned", 1000, began_from, **{"resume.source": "/elsewhere/lost.safetensors"})
+    result = CliRunner().invoke(model_card.main, [str(only), f"--models={tmp_path / 'models'}"])
+    assert result.exit_code != 0
+    assert "no run beside it" in result.output
+    assert not list((tmp_path / "models").iterdir())
+
+
+def test_networks_without_a_licence_are_not_shipped(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record_module, "told", lambda networks: stages.told(networks) | {"weights_licence": None})
+    with pytest.raises(CheckpointError, match=r"--set=licence\.weights=Apache-2\.0"):
+        training_facts(run, "mine", None)
+
+
+def test_weights_that_everybody_has_are_named_as_a_beginning(tmp_path: Path) -> None:
     began_from = {"source": "heads", "file": "heads.safetensors", "digest": "1"}
     only = make_run(tmp_path / "tuned", 1000, began_from, **{"resume.source": "heads"})
     facts = training_facts(only, "mine", None)
     assert len(facts["stages"]) == 1
-    assert "--resume=heads.safetensors" in facts["stages"][0]["command"]
+    assert "--resume=heads " in facts["stages"][0]["command"] + " "
     assert "which began with the weights of heads.safetensors:" in card("mine", empty_record(facts))
+
+
+def test_images_are_counted_to_the_last_one(run: Path) -> None:
+    config = replace(resolve(str(run / "config.json")), **{"loop.total_nimg": 2_000_032})
+    command = recipes.training_command(config, "mine", ranks=8)
+    assert "--kimg=2000.032 " in command
+    assert "--gpus=8" in command
 
 
 def empty_record(training: Record) -> Record:
@@ -203,6 +249,7 @@ def test_what_is_shipped_is_what_its_record_says(name: str) -> None:
     assert checkpoint.read_header(files.weights)["digest"] == record["weights"]["digest"]
     assert files.card.read_text(encoding="utf-8") == card(name, record)
     assert files.pictures.is_file()
+    assert files.film.stat().st_size < MAX_FILM_BYTES
     assert "/root" not in files.record.read_text(encoding="utf-8")
     G = load_generator(name)
     assert G.img_resolution == record["training"]["resolution"]

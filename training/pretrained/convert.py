@@ -85,11 +85,14 @@ def _least_alike_db(G: Generator, other: Generator) -> float:
 
 
 def _provenance(source: str | Path) -> dict[str, Any]:
-    """What the file that was converted says of itself, but for where its data were on somebody's machine."""
+    """What the file that was converted says of itself, but for where things were on somebody's machine."""
     path = find(source)
     told = checkpoint.read_header(path).get("provenance", {}) if path.suffix == ".safetensors" else {}
     data = {key: value for key, value in told.get("data", {}).items() if key != "source"}
-    return told | ({"data": data} if data else {}) | {"converted_from": path.name}
+    told = told | ({"data": data} if data else {}) | {"converted_from": path.name}
+    if (began_from := told.get("began_from")) is not None:
+        told["began_from"] = {key: value for key, value in began_from.items() if key != "source"}
+    return told
 
 
 def _compare(network: nn.Module, again: nn.Module, name: str) -> str:
