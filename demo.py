@@ -10,6 +10,7 @@ from dnnlib.atomic import atomic_write_text
 from dnnlib.clean_errors import INTERRUPTED, clean_errors
 from dnnlib.console import get_logger
 from dnnlib.stop import stop_requests
+from dnnlib.text import format_duration
 from tour.checks import machine, run_checks
 from tour.doing import StoppedError, Tour
 from tour.page import page
@@ -23,7 +24,12 @@ log = get_logger(__name__)
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True})
 @click.option("--outdir", type=click.Path(path_type=Path), default="demo", metavar="DIR", help="Where everything goes.")
-@click.option("--network", default=DEFAULT_NETWORK, metavar="FILE|RUN|URL|NAME", help="The model that is shown.")
+@click.option(
+    "--network",
+    default=DEFAULT_NETWORK,
+    metavar="FILE|RUN|URL|NAME",
+    help="The model that is shown. The training is of a small one.",
+)
 @click.option("--quick", is_flag=True, show_default=False, help="As little of everything as shows that it works.")
 @click.option("--force", is_flag=True, show_default=False, help="Repeat parts that are finished.")
 @clean_errors
@@ -36,7 +42,7 @@ def main(outdir: Path, network: str, quick: bool, force: bool) -> None:
     folder, where = results_folder(outdir), machine()
     sizes = (QUICK if quick else FULL).of_model(network)
     tour = Tour(folder, parts(folder, sizes, network), network)
-    tour.check_folder()
+    tour.claim_folder()
     log.info(where)
     checked = run_checks(folder / "checks")
     for each in checked:
@@ -51,7 +57,7 @@ def main(outdir: Path, network: str, quick: bool, force: bool) -> None:
         except StoppedError:
             log.warning("stopped; the same command goes on")
             raise click.exceptions.Exit(INTERRUPTED) from None
-    click.echo(f"Look at {folder / 'index.html'}")
+    click.echo(f"The parts took {format_duration(tour.seconds)}. Look at {folder / 'index.html'}")
     if tour.has_failed or not all(each.holds for each in checked):
         sys.exit(1)
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each part of a tour once: what is finished is not repeated unless what it follows from has changed.
 
-FOLDER/NAME/.part.json notes what a part is made from, which of its commands are done, and how long they took. A part
-that was stopped goes on in its folder with the command that was stopped, which itself goes on if it can; one whose
-inputs have changed begins in an empty folder. A part that fails is told, and the rest goes on, except for parts that
-need it.
+FOLDER/.tour marks a folder as a tour's, before anything is made in it. FOLDER/NAME/.part.json notes what a part is made
+from, which of its commands are done, and how long they took. A part that was stopped goes on in its folder with the
+command that was stopped, which itself goes on if it can; one whose inputs have changed begins in an empty folder. A
+part that fails is told, and the rest goes on, except for parts that need it.
 """
 
 import dataclasses
@@ -31,6 +31,8 @@ log = get_logger(__name__)
 
 ROOT = Path(__file__).resolve().parents[1]
 _NOTE = ".part.json"
+_MARK = ".tour"
+_MARK_SAYS = "demo.py made this folder. What has the name of a part here is removed whenever that part begins anew.\n"
 Status = Literal["done", "failed", "left out", "stopped", "waiting"]
 
 
@@ -68,6 +70,11 @@ class Tour:
         self.folder, self.parts, self.network = folder, parts, network
         self.outcomes = {part.name: Outcome("waiting") for part in parts}
 
+    @property
+    def seconds(self) -> float:
+        """How long the parts took that are there, whenever that was."""
+        return sum(outcome.seconds for outcome in self.outcomes.values())
+
     def do(self, asked: threading.Event, *, force: bool, show: Callable[[], object]) -> None:
         """All parts. `show` is called whenever there is something new to be seen."""
         for number, part in enumerate(self.parts, 1):
@@ -87,34 +94,38 @@ class Tour:
         """Whether any part is not there."""
         return any(outcome.status != "done" for outcome in self.outcomes.values())
 
-    def check_folder(self) -> None:
-        """Refuses a folder in which somebody has other things where parts would be, which might be removed."""
-        own = [part.name for part in self.parts if self._note_of(part).exists()]
-        for name in ["index.html", *(part.name for part in self.parts)]:
+    def claim_folder(self) -> None:
+        """Marks the folder as a tour's, or refuses one in which somebody has things that would be replaced.
+
+        A mark outlives whatever happens to the parts, so that what was killed at any moment goes on.
+        """
+        mark = self.folder / _MARK
+        if mark.exists():
+            return
+        for name in ["index.html", "checks", *(part.name for part in self.parts)]:
             path = self.folder / name
-            if path.exists() and not (own if name == "index.html" else name in own):
+            if path.exists():
                 raise ValueError(
                     f"{path}: is not this program's, and would be replaced: name another folder with --outdir"
                 )
+        atomic_write_text(mark, _MARK_SAYS)
 
     def _do(self, part: Part, asked: threading.Event, force: bool) -> Outcome:
-        note, own = self._note(part), self.folder / part.name
+        note = self._note(part)
         try:
             made_from = self._made_from(part)
         except ValueError as error:  # There is no such model.
             log.error(str(error))
             return Outcome("failed", why=str(error))
-        if note.made_from != made_from or force:
-            note = Note(made_from)
-        if note.made is not None and all(path.exists() for path in part.makes):
+        is_new = note.made_from != made_from or force
+        if not is_new and note.made is not None and all(path.exists() for path in part.makes):
             log.info(f"done before, in {format_duration(note.seconds)}; --force does it again")
             return Outcome("done", note.seconds)
         log.info(part.says)
-        if note == Note(made_from) or note.made is not None:
-            note = Note(made_from)
-            shutil.rmtree(own, ignore_errors=True)
-            own.mkdir(parents=True)
         try:
+            if is_new or note.made is not None:
+                note = Note(made_from)
+                self._empty(part)
             note = self._work(part, note, asked)
         except StoppedError:
             return Outcome("stopped", self._note(part).seconds)
@@ -123,6 +134,17 @@ class Tour:
             return Outcome("failed", self._note(part).seconds, str(error))
         log.info(f"done, in {format_duration(note.seconds)}")
         return Outcome("done", note.seconds)
+
+    def _empty(self, part: Part) -> None:
+        """Its note goes first: a folder of which half is removed must not look finished."""
+        own = self.folder / part.name
+        try:
+            self._note_of(part).unlink(missing_ok=True)
+            if own.exists():
+                shutil.rmtree(own)
+            own.mkdir()
+        except OSError as error:
+            raise PartError(f"{own} cannot be emptied ({error}): remove it") from error
 
     def _work(self, part: Part, note: Note, asked: threading.Event) -> Note:
         start_s, earlier_s = time.monotonic(), note.seconds

@@ -68,12 +68,12 @@ def _heads(own: Path, sizes: Sizes, network: str) -> Part:
 
 def _data(own: Path, sizes: Sizes) -> Part:
     images, masks = _set(own)
-    synth = ("dataset_tool.py", "synth", "--num", str(sizes.heads), "--resolution", str(sizes.resolution), "--no-depth")
     return Part(
         "data",
         "Procedural heads",
-        "A data set to train with: heads drawn by a program, with exact cameras and masks.",
-        ((*synth, "--img_dest", str(images), "--seg_dest", str(masks)),),
+        f"A data set to train with: heads of {_pixels(sizes.resolution)} pixels, drawn by a program, with exact "
+        "cameras and masks.",
+        (_synth(own, sizes.heads, sizes.resolution),),
         (images, masks, own / "heads_img-sheet.png"),
     )
 
@@ -83,7 +83,8 @@ def _training(own: Path, data: Path, sizes: Sizes) -> Part:
     return Part(
         "training",
         "A training from scratch",
-        f"The first {1000 * float(sizes.kimg):,.0f} images of a training; a thousand take a minute and a half on two "
+        f"The first {1000 * float(sizes.kimg):,.0f} images of a training, of a small model of "
+        f"{_pixels(sizes.resolution)} pixels, whatever model is shown; a thousand take a minute and a half on two "
         "cores. Its folder has a page that one can watch while it goes on.",
         (
             (
@@ -108,7 +109,7 @@ def _inversion(own: Path, sizes: Sizes, network: str) -> Part:
         "Of one picture of a head that no training has seen: the model's head that looks like it, tuned towards that "
         "very picture; then from sides that the picture does not show, beside the truth.",
         (
-            (*synth, "--resolution", str(sizes.resolution), "--img_dest", str(images), "--seg_dest", str(masks)),
+            (*synth, "--resolution", str(sizes.model_resolution), "--img_dest", str(images), "--seg_dest", str(masks)),
             (*invert, *steps, "--outdir", f"{own}/found"),
             (
                 *("gen_videos.py", "--network", network, *found, "--what", "foreground"),
@@ -122,23 +123,38 @@ def _inversion(own: Path, sizes: Sizes, network: str) -> Part:
 
 
 def _metrics(own: Path, data: Path, sizes: Sizes, network: str) -> Part:
-    images, _ = _set(data)
+    """A model of another size than the training's data has a set of its own."""
+    shares = sizes.model_resolution == sizes.resolution
+    images, _ = _set(data if shares else own)
+    those = "the data set" if shares else f"such heads of {_pixels(sizes.model_resolution)} pixels, as the model makes"
     distances = f"fd{sizes.pictures}_headnet,fd{sizes.pictures}_thumbs"
     of_heads = ",".join(f"{kind}{sizes.measured_heads}" for kind in ("id", "maskmse", "depth", "mirror"))
     measure = ("calc_metrics.py", "--network", network, f"--img_data={images}")
     return Part(
         "metrics",
         "The shipped model, measured",
-        f"Distances of {sizes.pictures} pictures to the data set, from all around and from behind, and how well the "
+        f"Distances of {sizes.pictures} pictures to {those}, from all around and from behind, and how well the "
         "views of a head agree. No network is downloaded: what looks at pictures is shipped, too.",
         (
+            *(() if shares else (_synth(own, sizes.heads, sizes.model_resolution),)),
             (*measure, f"--metrics={distances},{of_heads}", "--mode=all", f"--outdir={own}/all"),
             (*measure, f"--metrics={distances}", "--mode=back", f"--outdir={own}/back"),
         ),
         (own / "all", own / "back"),
         uses_model=True,
-        needs=("data",),
+        needs=("data",) if shares else (),
     )
+
+
+def _synth(own: Path, heads: int, resolution: int) -> Command:
+    """A set of procedural heads in a part's own folder."""
+    images, masks = _set(own)
+    size = ("--num", str(heads), "--resolution", str(resolution), "--no-depth")
+    return ("dataset_tool.py", "synth", *size, "--img_dest", str(images), "--seg_dest", str(masks))
+
+
+def _pixels(resolution: int) -> str:
+    return f"{resolution} x {resolution}"
 
 
 def _set(folder: Path) -> tuple[Path, Path]:

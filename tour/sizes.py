@@ -10,7 +10,8 @@ from training.pretrained import load_generator
 class Sizes:
     """Those of `make demo`: under ten minutes on two cores."""
 
-    resolution: int = 64  # Of the data; that of the model.
+    resolution: int = 64  # Of the data that the training is given: small, whatever is shown, or it takes days.
+    model_resolution: int = 64  # Of the data that the shown model is measured and inverted with.
     frames: int = 120  # Of a turn.
     shape_res: int = 256  # Voxels along a side.
     heads: int = 1000  # In the data set.
@@ -23,9 +24,9 @@ class Sizes:
     measured_heads: int = 32
 
     def of_model(self, network: str) -> "Sizes":
-        """With data of the size that the model makes. If there is no such model, that is told where it is used."""
+        """The model's data are of the size that it makes. If there is no such model, that is told where it is used."""
         try:
-            return dataclasses.replace(self, resolution=load_generator(network).img_resolution)
+            return dataclasses.replace(self, model_resolution=load_generator(network).img_resolution)
         except ValueError:
             return self
 

@@ -8,6 +8,10 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
+_BLOCK = r"^```(?P<language>.*)\n(?P<block>(?:(?!```).*\n)*)```$"
+# What stands within a sentence is a command if it begins so.
+_BEGINS = r"(\w+=\S+ )*((\S*/)?(python|pip)[\d.]*|\S*/bin/\S+|make|conda|sh|source|\.)(\s|$)"
+
 
 class Rule(NamedTuple):
     """A command that matches as a whole is run as `instead`, in which \\1 and so on are groups; None: as it is."""
@@ -16,8 +20,11 @@ class Rule(NamedTuple):
     instead: str | None = None
 
 
-# What `make demo` and `make test` run is theirs to say: tests look it up in the Makefile.
-DEMO, SUITE = "python demo.py --quick --outdir demo", "python -m pytest -q tests/test_repository.py"
+# Small forms are run by a shell in another folder; {root} is that of the project. What `make demo` and `make test` run
+# is theirs to say: tests look it up in the Makefile.
+DEMO, SUITE = "python demo.py --quick --outdir demo", "cd {root} && python -m pytest -q tests/test_repository.py"
+# Without an index pip can only say whether all that the command asks for is there. setuptools must be, too.
+INSTALL = "cd {root} && python -m pip install --dry-run --no-index --no-build-isolation"
 SMALL_SET = "--num=24 --resolution=32"
 SMALL_RUN = "--kimg=0.016 --tick=0.008 --workers=0"
 QUICK_FILM = "--w-frames=2 --format=gif"
@@ -26,11 +33,15 @@ RULES = [
     Rule(r"make demo", DEMO),
     Rule(r"make test", SUITE),
     Rule(r"python3 -m venv \.venv", "python -m venv --without-pip .venv"),
-    # Without an index pip can only say that what it would install is there.
+    Rule(r"\.venv/bin/python -m pip install (-c constraints\.txt -e \"\.\[dev\]\")", rf"{INSTALL} \1"),
+    # What the file for conda asks for, tests/test_repository.py compares with pyproject.toml.
     Rule(
-        r"\.venv/bin/python -m pip install -c constraints\.txt -e \"\.\[dev\]\"",
-        "python -m pip install --dry-run --no-index --no-deps -c {root}/constraints.txt pip",
+        r"conda env create -f (\S+) && conda activate (\S+) && pip install (--no-deps -e \.)",
+        rf"grep -qx 'name: \2' {{root}}/\1 && {INSTALL} \3",
     ),
+    Rule(r"\. \.venv/bin/activate", '. .venv/bin/activate && test "$(command -v python)" = "$PWD/.venv/bin/python"'),
+    Rule(r"make", "cd {root} && make"),
+    Rule(r"make (contracts|gpu PYTHON=python3)", r"cd {root} && make -n \1"),
     Rule(r"\.venv/bin/python demo\.py", DEMO),
     Rule(r"\.venv/bin/python -m pytest", SUITE),
     Rule(r"(python gen_videos\.py .*)--output=(\S+)\.mp4", r"\1--w-frames=2 --output=\2.gif"),
@@ -52,15 +63,22 @@ RULES = [
 ]
 
 
-def blocks() -> list[tuple[str, str]]:
+def blocks(text: str = README) -> list[tuple[str, str]]:
     """Of code: the language, or nothing, and the text."""
-    return re.findall(r"^```(.*)\n((?:(?!```).*\n)*)```$", README, re.MULTILINE)
+    return [(match["language"], match["block"]) for match in re.finditer(_BLOCK, text, re.MULTILINE)]
 
 
-def commands() -> list[str]:
-    """Of every block of code that is not Python's, without comments."""
-    lines = "".join(text for language, text in blocks() if not language).replace("\\\n", " ").splitlines()
-    return [text for line in lines if (text := re.sub(r"\s+#.*$", "", line).strip())]
+def commands(text: str = README) -> list[str]:
+    """Each once, in order: the lines of blocks that are not Python's, without comments, and those within sentences."""
+    found = []
+    for match in re.finditer(rf"{_BLOCK}|`(?P<inline>[^`]+)`", text, re.MULTILINE):
+        if match["inline"]:
+            words = " ".join(match["inline"].split())
+            found += [words] if re.match(_BEGINS, words) else []
+        elif not match["language"]:
+            lines = match["block"].replace("\\\n", " ").splitlines()
+            found += [command for line in lines if (command := re.sub(r"\s+#.*$", "", line).strip())]
+    return list(dict.fromkeys(found))
 
 
 def python_blocks() -> list[str]:

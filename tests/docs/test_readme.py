@@ -2,6 +2,7 @@
 """Every command of README.md is understood; run in small, one after the other, each does what it should."""
 
 import importlib
+import importlib.util
 import os
 import re
 import shlex
@@ -43,10 +44,21 @@ def test_every_command_has_one_small_form_and_every_rule_a_command() -> None:
         assert len(rules_for(command)) == 1, f"{command}: say in readme_commands.py how it runs in small, once"
     used = {rule for command in commands() for rule in rules_for(command)}
     assert used == set(RULES)
+    assert not rules_for("make coffee")
+
+
+def test_commands_within_sentences_are_found_and_names_are_not() -> None:
+    told = (
+        "See `.venv`, `conda\n env list`, `python3 x.py`, and `make`.\n\n"
+        "```\nls  # `pip x`\n```\n"
+        "`. a`, `gpu`, `.pkl`, `A=1 make b`, `make`"
+    )
+    assert commands(told) == ["conda env list", "python3 x.py", "make", "ls", ". a", "A=1 make b"]
+    assert {". .venv/bin/activate", "make", "make contracts", "make gpu PYTHON=python3"} <= set(commands())
 
 
 def test_no_block_of_code_is_overlooked() -> None:
-    assert len(re.findall(r"^```", README, re.MULTILINE)) == 2 * len(blocks())
+    assert README.count("```") == 2 * len(blocks())
     assert {language for language, _ in blocks()} == {"", "python"}
     assert len(commands()) > 20
     assert len(python_blocks()) == 1
@@ -74,20 +86,68 @@ def test_make_runs_what_its_small_form_stands_for(target: str, runs: str) -> Non
     assert f"make {target}" in commands()
 
 
-def test_what_is_installed_is_there() -> None:
-    (install,) = (command for command in commands() if "pip install" in command)
-    words = shlex.split(install)
-    assert (ROOT / words[words.index("-c") + 1]).is_file()
-    assert re.search(r"^dev = \[", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
-    assert words[-1] == ".[dev]"
+def run_small(command: str, folder: Path) -> subprocess.CompletedProcess:
+    """In a shell, as its small form, with the interpreter of the tests, which `.venv` would have."""
+    line = re.sub(r"^python (\w+\.py)", rf"python {shlex.quote(str(ROOT))}/\1", reduced(command))
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    env = os.environ | {"PYTHONPATH": str(ROOT), "PATH": path}
+    return subprocess.run(line, shell=True, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
-def test_the_film_at_the_top_is_small_and_its_command_is_understood() -> None:
-    (command,) = re.findall(r"<!-- (python .*) -->", README)
+def test_make_gpu_installs_nothing_and_what_it_runs_is_there(tmp_path: Path) -> None:
+    told = run_small("make gpu PYTHON=python3", tmp_path).stdout
+    assert len(told.splitlines()) > 3
+    for line in told.splitlines():
+        python, *words = shlex.split(line)
+        assert python == "python3"
+        assert "pip" not in words
+        if words[0] == "-m":
+            assert importlib.util.find_spec(words[1]), line
+        for word in words:
+            assert (ROOT / word).exists() or not re.search(r"\.py$|^tests/", word), line
+
+
+def test_the_other_targets_that_are_named_beside_make_exist(tmp_path: Path) -> None:
+    (named,) = re.findall(r"`make` lists the targets: ([^(]+)", README)
+    listed = re.findall(r"^make ([\w-]+)", run_small("make", tmp_path).stdout, re.MULTILINE)
+    names = re.findall(r"`([\w-]+)`", named)
+    assert {"lint", "gpu"} <= set(names) <= set(listed)
+
+
+def test_activation_is_of_the_environment_that_was_made_before(tmp_path: Path) -> None:
+    assert run_small(". .venv/bin/activate", tmp_path).returncode != 0
+    assert run_small("python3 -m venv .venv", tmp_path).returncode == 0
+    assert run_small(". .venv/bin/activate", tmp_path).returncode == 0
+
+
+def test_the_film_at_the_top_is_small_and_the_models_card_has_its_command() -> None:
+    film = ROOT / re.search(r'<img src="(\S+\.gif)"', README)[1]
+    card = film.with_suffix(".md").read_text(encoding="utf-8")
+    (command,) = re.findall(rf"^(python gen_videos\.py .*--output={film.name})$", card, re.MULTILINE)
     understood(*entry_of(shlex.split(command)))
-    film = ROOT / command.rpartition("--output=")[2]
-    assert f'src="{film.relative_to(ROOT)}"' in README
     assert film.stat().st_size <= 1_500_000
+
+
+PIP = [command for command in commands() if "pip install" in command]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", PIP)
+def test_what_is_installed_is_there(command: str, tmp_path: Path) -> None:
+    ran = run_small(command, tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert "Would install fullhead" in ran.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pin", ["torch==0.1", "ruff==0.1", "trimesh==0.1"])
+def test_what_cannot_be_installed_would_be_seen(pin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pins.txt").write_text(pin)
+    monkeypatch.setenv("PIP_CONSTRAINT", str(tmp_path / "pins.txt"))  # Beside the command's own.
+    (command,) = (command for command in PIP if "[dev]" in command)
+    ran = run_small(command, tmp_path)
+    assert ran.returncode != 0
+    assert pin in ran.stdout
 
 
 def save_portrait(path: Path) -> None:
@@ -102,23 +162,19 @@ def test_every_command_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pyte
     save_portrait(tmp_path / "portrait.png")
     G, D, ours = official_parts(PANOHEAD)
     written(tmp_path / "network.pkl", tmp_path / "ran", G_ema=G, D=D)
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    env = os.environ | {"PYTHONPATH": str(ROOT), "PATH": path}
     for command in commands():
         if "runs/other" in command:
             shutil.copytree("runs/mine", "runs/other")
-        line, _, output = reduced(command).partition(" > ")
-        words = shlex.split(line)
-        assert words[0] == "python", line
-        words[0] = sys.executable
-        if (ROOT / words[1]).is_file():
-            words[1] = str(ROOT / words[1])
-        where = ROOT if "pytest" in words else tmp_path
-        ran = subprocess.run(words, cwd=where, env=env, capture_output=True, text=True, check=False)
-        assert ran.returncode == 0, f"{command}\n{line}\n{ran.stdout}\n{ran.stderr}"
-        if output:
-            Path(output).write_text(ran.stdout)
-    for made in ("demo/index.html", "out/heads_90.gif", "out/seed0000.glb", "out/me/turn.gif", "network.safetensors"):
+        ran = run_small(command, tmp_path)
+        assert ran.returncode == 0, f"{command}\n{ran.args}\n{ran.stdout}\n{ran.stderr}"
+    for made in (
+        "demo/index.html",
+        "mine.json",
+        "out/heads_90.gif",
+        "out/seed0000.glb",
+        "out/me/turn.gif",
+        "network.safetensors",
+    ):
         assert Path(made).is_file(), made
     (block,) = python_blocks()
     names = {"z": torch.zeros(1, ours.z_dim), "c": labels(0.0)}

@@ -3,7 +3,9 @@
 
 import dataclasses
 import json
+import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -144,17 +146,91 @@ def test_commands_that_were_done_are_not_repeated_where_a_later_one_failed(scrip
     assert lines(scripts, "a") == 1
 
 
-@pytest.mark.parametrize("theirs", ["a/file", "index.html"])
+@pytest.mark.parametrize("theirs", ["a/file", "checks/heads.zip", "index.html"])
 def test_what_others_have_in_the_folder_is_not_touched(scripts: Path, theirs: str) -> None:
     path = scripts / "tour" / theirs
     path.parent.mkdir(parents=True)
     path.touch()
-    with pytest.raises(ValueError, match="name another folder"):
-        tour(scripts, part(scripts, "a")).check_folder()
+    for _ in range(2):  # A folder that was refused is not marked.
+        with pytest.raises(ValueError, match="name another folder"):
+            tour(scripts, part(scripts, "a")).claim_folder()
+    assert path.exists()
 
 
-def test_ones_own_folder_and_an_empty_one_are_fine(scripts: Path) -> None:
-    tour(scripts, part(scripts, "a")).check_folder()
+def test_ones_own_folder_and_one_where_nothing_is_in_the_way_are_fine(scripts: Path) -> None:
+    tour(scripts, part(scripts, "a")).claim_folder()
     do(tour(scripts, part(scripts, "a")))
     (scripts / "tour" / "index.html").touch()
-    tour(scripts, part(scripts, "a"), part(scripts, "b")).check_folder()
+    tour(scripts, part(scripts, "a"), part(scripts, "b")).claim_folder()
+    shutil.rmtree(scripts / "tour" / "a")
+    again = tour(scripts, part(scripts, "a"))
+    again.claim_folder()
+    assert do(again) == {"a": "done"}
+
+
+class KilledError(BaseException):
+    """Nothing in the program catches it."""
+
+
+def half_removed(folder: Path) -> None:
+    (folder / "left over").unlink()
+    raise KilledError
+
+
+def killed(*_: object, **__: object) -> None:
+    raise KilledError
+
+
+@pytest.mark.parametrize(
+    ("where", "dies"),
+    [
+        ("tour.doing.shutil.rmtree", half_removed),
+        ("tour.doing.Path.mkdir", killed),
+        ("tour.doing.Tour._work", killed),
+        ("tour.doing.run_child", killed),
+    ],
+)
+def test_what_was_killed_while_a_part_began_anew_goes_on(
+    scripts: Path, monkeypatch: pytest.MonkeyPatch, where: str, dies: Callable
+) -> None:
+    first = tour(scripts, part(scripts, "a"))
+    first.claim_folder()
+    do(first)
+    (scripts / "tour" / "a" / "left over").touch()
+    second = tour(scripts, part(scripts, "a"))
+    with monkeypatch.context() as patch:
+        patch.setattr(where, dies)
+        with pytest.raises(KilledError):
+            do(second, force=True)
+    third = tour(scripts, part(scripts, "a"))
+    third.claim_folder()
+    assert do(third) == {"a": "done"}
+    assert lines(scripts, "a") == 1
+    assert not (scripts / "tour" / "a" / "left over").exists()
+
+
+def test_what_was_killed_in_its_first_command_goes_on_with_what_that_left(
+    scripts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("tour.doing.run_child", killed)
+        with pytest.raises(KilledError):
+            do(tour(scripts, part(scripts, "a")))
+    (scripts / "tour" / "a" / "unfinished").touch()
+    assert do(tour(scripts, part(scripts, "a"))) == {"a": "done"}
+    assert (scripts / "tour" / "a" / "unfinished").exists()
+
+
+def test_a_folder_that_cannot_be_emptied_is_a_failure_of_its_part(scripts: Path) -> None:
+    whole = tour(scripts, part(scripts, "a"), part(scripts, "b"))
+    (scripts / "tour" / "a").touch()
+    assert do(whole) == {"a": "failed", "b": "done"}
+    assert "remove it" in whole.outcomes["a"].why
+
+
+def test_a_tour_says_how_long_its_parts_took_together(scripts: Path) -> None:
+    whole = tour(scripts, part(scripts, "a"), part(scripts, "b"))
+    do(whole)
+    again = tour(scripts, part(scripts, "a"), part(scripts, "b"))
+    do(again)
+    assert again.seconds == whole.seconds == sum(outcome.seconds for outcome in whole.outcomes.values()) > 0

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page shows what there is, gives every command, needs nothing but its folder, and says what it is."""
 
+import dataclasses
 import html
 import re
 import shlex
@@ -16,7 +17,7 @@ from tests.training.small import small_generator
 from tour.checks import Checked
 from tour.doing import Outcome, Tour
 from tour.page import page
-from tour.parts import parts
+from tour.parts import Part, parts
 from tour.sizes import FULL, QUICK
 from training.pretrained.network_file import save_networks
 
@@ -46,7 +47,7 @@ def test_every_command_stands_there_to_be_copied(tmp_path: Path) -> None:
             assert shlex.join(["python", *command]) in text
 
 
-@pytest.mark.parametrize("sizes", [FULL, QUICK])
+@pytest.mark.parametrize("sizes", [FULL, QUICK, dataclasses.replace(FULL, model_resolution=512)])
 def test_every_command_is_one_of_ours_and_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes) -> None:
     monkeypatch.chdir(tmp_path)
     for part in parts(Path("demo"), sizes, "heads"):
@@ -98,13 +99,40 @@ def test_it_says_what_the_model_is(tmp_path: Path) -> None:
     assert "by the model <code>runs/&lt;mine&gt;</code>" in page(other, CHECKED, "a machine")
 
 
-def test_data_are_as_large_as_the_model_makes_them(tmp_path: Path) -> None:
+def synth_sizes(part: Part) -> list[int]:
+    """Of the data sets that a part makes."""
+    made = [command for command in part.commands if "synth" in command]
+    return [int(command[command.index("--resolution") + 1]) for command in made]
+
+
+def test_a_model_of_another_size_has_data_of_its_own_and_the_training_stays_small(tmp_path: Path) -> None:
     save_networks(tmp_path / "a.safetensors", {"G_ema": small_generator()}, {})
     sizes = QUICK.of_model(str(tmp_path / "a.safetensors"))
-    assert sizes.resolution == 32
-    commands = [shlex.join(command) for part in parts(tmp_path, sizes, "a") for command in part.commands]
-    assert sum("--resolution 32" in command for command in commands) == 2
+    those = {part.name: part for part in parts(tmp_path, sizes, "a")}
+    made = {name: synth_sizes(part) for name, part in those.items()}
+    assert made == {"heads": [], "data": [64], "training": [], "inversion": [32], "metrics": [32]}
+    (train,) = those["training"].commands
+    assert f"--img_data={tmp_path}/data/heads_img.zip" in train
+    measures = [command for command in those["metrics"].commands if command[0] == "calc_metrics.py"]
+    assert len(measures) == 2
+    assert all(f"--img_data={tmp_path}/metrics/heads_img.zip" in command for command in measures)
+    assert "64 x 64" in those["training"].says
+    assert "32 x 32" in those["metrics"].says
     assert QUICK.of_model("no-such-model") == QUICK
+
+
+def test_a_model_as_small_as_the_training_shares_its_data(tmp_path: Path) -> None:
+    made = {part.name: synth_sizes(part) for part in parts(tmp_path, FULL, "heads")}
+    assert made == {"heads": [], "data": [64], "training": [], "inversion": [64], "metrics": []}
+    metrics = parts(tmp_path, FULL, "heads")[-1]
+    assert metrics.needs == ("data",)
+    assert all(f"--img_data={tmp_path}/data/heads_img.zip" in command for command in metrics.commands)
+
+
+def test_it_says_how_long_everything_took_and_on_what(tmp_path: Path) -> None:
+    tour = tour_of(tmp_path, heads=Outcome("failed", 60.0), inversion=Outcome("stopped", 3.0))
+    text = page(tour, CHECKED, "a machine")
+    assert "a machine. The parts that are there took 1m3s in all" in text
 
 
 def test_impossible_folders_are_refused_before_any_work(tmp_path: Path) -> None:
