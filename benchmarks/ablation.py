@@ -56,7 +56,7 @@ def main(
         check(place.type)
     folder = AblationFolder(workdir or Path("training-runs") / f"ablation-{name}")
     ablation = Ablation(folder, budget, seeds or SEEDS[name], place, gpus)
-    folder.claim(budget)
+    folder.claim(budget, ablation.base)
     try:
         do(list(ablation.parts()))
     except StoppedError:

@@ -15,7 +15,7 @@ MAX_COUNT = 10_000_000
 
 Needs = Literal["features", "embedding", "mask", "nothing"]
 
-BUILT_IN = ("thumbs", "headnet", "headnetyaw")  # Detectors that need no file.
+BUILT_IN = ("thumbs", "headnet", "headnetyaw", "headnethair")  # Detectors that need no file.
 STAND_INS = {"face": "headnet", "segmentation": "headnet"}  # Who looks where no file is named.
 
 
@@ -43,7 +43,7 @@ KINDS = {
     "fdbins": Kind("Fréchet distance in each of 8 ranges of yaw", "features", True, compares=True, least=4),
     "kdbins": Kind("kernel distance in each of 8 ranges of yaw", "features", True, compares=True, least=4),
     "pr": Kind("precision and recall by nearest neighbours", "features", False, None, "vgg16", compares=True, least=4),
-    "is": Kind("Inception score", "features", False, None, "classes", least=10, built_in=()),
+    "is": Kind("Inception score", "features", False, None, "classes", least=10, built_in=("headnethair",)),
     "ppl2_wend": Kind(
         "path length in W, at the ends", "features", True, 50_000, "lpips", least=3, built_in=("thumbs", "headnet")
     ),

@@ -31,7 +31,14 @@ class Ablation:
         self.folder, self.budget, self.seeds, self.device, self.gpus = folder, budget, range(seeds), device, gpus
         images, masks = map(str, folder.data(runs.TRAINED))
         preset = resolve(budget.cfg)
-        self.base = shared(preset, img_data=images, seg_data=masks, nimg=budget.nimg, device=device.type)
+        self.base = shared(
+            preset,
+            img_data=images,
+            seg_data=masks,
+            nimg=budget.nimg,
+            device=device.type,
+            metric=budget.curve_metric,
+        )
 
     def config(self, key: str, seed: int) -> RunConfig:
         return variant(self.base, key, seed)
@@ -94,7 +101,15 @@ class Ablation:
             for key in VARIANTS
         }
         speed = read_values(self.folder.speed) if self.folder.speed.exists() else {}
-        return {"budget": self.budget.facts(), "milliseconds": speed, "networks": networks}
+        curves = {
+            key: {
+                str(seed): points
+                for seed in self.seeds
+                if (points := runs.curve(self.folder.run(key, seed), self.budget.curve_metric))
+            }
+            for key in VARIANTS
+        }
+        return {"budget": self.budget.facts(), "milliseconds": speed, "networks": networks, "curves": curves}
 
     def sheet(self) -> RGBPicture:
         """Of the first seed."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the parts of an ablation are. A part whose file is there is finished, so the same command goes on.
 
-FOLDER/plan.json                    the budget; another one needs another folder
+FOLDER/plan.json                    the budget and the preset in full; others need another folder
 FOLDER/data/                        the training set, and the same heads without drift
 FOLDER/VARIANT-SEED/run/            what train.py writes
 FOLDER/VARIANT-SEED/measures/*.json numbers by name
@@ -15,6 +15,9 @@ from typing import NamedTuple, final
 
 from benchmarks.ablations.budgets import Budget
 from dnnlib.atomic import atomic_write_text
+from dnnlib.config import Tree, to_tree
+from dnnlib.config_paths import ABSENT, leaves
+from training.run_config import RunConfig
 from training.run_folder import RunFolder
 
 Values = dict[str, float | None]  # None: there was nothing to measure.
@@ -39,21 +42,25 @@ class AblationFolder:
         self.speed = self.path / "speed.json"
         self.plan = self.path / "plan.json"
 
-    def claim(self, budget: Budget) -> None:
-        """Makes the folder, or goes on with it. Refuses one that belongs to another budget."""
+    def claim(self, budget: Budget, base: RunConfig) -> None:
+        """Makes the folder, or goes on with it. Refuses one that was begun with another budget, preset or device.
+
+        `base` is what the runs share: the name of a preset does not tell what it was when the folder was begun.
+        """
+        now = {"budget": budget.facts(), "config": _deciding(base)}
         if self.plan.exists():
-            before, now = json.loads(self.plan.read_text(encoding="utf-8")), budget.facts()
-            changed = [f"{key} {before.get(key)} -> {value}" for key, value in now.items() if before.get(key) != value]
-            if changed:
+            before, after = leaves(read_values(self.plan)), leaves(now)
+            pairs = ((path, before.get(path, ABSENT), after.get(path, ABSENT)) for path in {**after, **before})
+            if changed := [f"{path} {x} -> {y}" for path, x, y in pairs if x != y]:
                 raise ValueError(
-                    f"{self.path}: holds an ablation of another budget ({', '.join(changed)}): name another folder "
-                    "with --workdir, or ask for the same budget to go on"
+                    f"{self.path}: holds an ablation that was begun otherwise, and results would mix "
+                    f"({', '.join(changed)}): name another folder with --workdir, or delete this one to begin anew"
                 )
             return
         self.path.mkdir(parents=True, exist_ok=True)
         if any(self.path.iterdir()):
             raise ValueError(f"{self.path}: is not empty and holds no ablation: name another folder with --workdir")
-        atomic_write_text(self.plan, json.dumps(budget.facts(), indent=1) + "\n")
+        write_values(self.plan, now)
 
     def data(self, name: str) -> tuple[Path, Path]:
         """Images and masks."""
@@ -74,3 +81,11 @@ def write_values(path: Path, values: dict) -> None:
 
 def read_values(path: Path) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _deciding(base: RunConfig) -> Tree:
+    """What decides the results: not where the data is, which is the folder's own, nor by whom it is read."""
+    tree = to_tree(base)
+    for name in ("img_data", "seg_data", "workers", "prefetch"):
+        del tree["data"][name]
+    return tree

@@ -42,6 +42,8 @@ def parts(budget: Budget, variant: Variant, device: torch.device) -> dict[str, C
         "fd_thumbs": f"fd{budget.pictures}_thumbs",
         "kd_headnet": f"kd{budget.pictures}_headnet",
     }
+    # Of the generated pictures alone, so what they are compared with does not matter.
+    scored = distances | {"is_headnethair": f"is{budget.pictures}_headnethair"}
     geometry = {kind: f"{kind}{budget.heads}" for kind in ("id", "mirror", "depth", "raw")}
     if variant.has_mask:
         geometry["maskmse"] = f"maskmse{budget.heads}"
@@ -51,16 +53,16 @@ def parts(budget: Budget, variant: Variant, device: torch.device) -> dict[str, C
         return lambda network: measured(network, mode, names, device, is_true=is_true)
 
     return {
-        "all": metrics("all", distances),
-        "front": metrics("front", distances),
-        "back": metrics("back", distances),
-        "random": metrics("random", distances | geometry | views),
+        "all": metrics("all", scored),
+        "front": metrics("front", scored),
+        "back": metrics("back", scored),
+        "random": metrics("random", scored | geometry | views),
         "back-true": metrics("back", distances, is_true=True),
         "random-true": metrics("random", distances, is_true=True),
         "inverted": lambda network: inverted_heads(
             network.load(), budget.inverted, budget.search_steps, has_mask=variant.has_mask
         ),
-        "drift": lambda network: drift_recovered(network.load(), budget.inverted, budget.search_steps, budget.drift),
+        "drift": lambda network: drift_recovered(network.load(), budget.drifted, budget.search_steps, budget.drift),
     }
 
 

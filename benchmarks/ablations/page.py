@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An ablation in docs/results.md: table, pictures, and what they were made with."""
+"""An ablation in docs/results.md: table, curves, pictures, and what they were made with."""
 
 from pathlib import Path
 
 from PIL import Image
 
 from benchmarks import harness
+from benchmarks.ablations.curves import chart, means
 from benchmarks.ablations.table import Record, table
 from dnnlib.drawing import RGBPicture
 
@@ -21,12 +22,17 @@ def check(device: str, root: Path = harness.ROOT) -> None:
 
 
 def publish(record: Record, picture: RGBPicture, device: str, root: Path = harness.ROOT) -> None:
-    """Saves JSON, the sheet, and the section of the page."""
+    """Saves JSON, the sheet, the chart, and the section of the page."""
     harness.save("ablation", device, record)
     name = f"ablation-{device}"
     image = root / "docs" / "images" / f"{name}.png"
     Image.fromarray(picture).save(image, optimize=True)
     text = f"{section(record, harness.environment(device))}\n\n![Same latents, all variants](images/{image.name})"
+    if means(record):
+        curves = image.with_name(f"{name}-curves.png")
+        metric = f"fd{record['budget']['curve_pictures']}_thumbs"
+        Image.fromarray(chart(record, metric)).save(curves, optimize=True)
+        text += f"\n\n![{metric} over the training, all variants](images/{curves.name})"
     harness.put_between_markers(root / "docs" / "results.md", name, text)
 
 

@@ -11,6 +11,7 @@ from dnnlib.child import run_child
 from dnnlib.stop import stop_requests
 from training.run_config import RunConfig, save_config
 from training.run_folder import RunFolder
+from training.watch import rows
 
 _ROOT = Path(__file__).resolve().parents[2]
 TRAINED, TRUE = "drifted", "true"  # The training set, and the same heads under the cameras that its labels tell.
@@ -52,6 +53,12 @@ def train(run: RunFolder, config: RunConfig, gpus: int) -> None:
 
 def is_trained(run: RunFolder, config: RunConfig) -> bool:
     return max(run.saves(), default=0) >= config.loop.total_nimg
+
+
+def curve(run: RunFolder, metric: str) -> list[list[float]]:
+    """(nimg, value) of what its training measured, as far as it has come."""
+    found = rows.read(run.path / f"metric-{metric}.jsonl")
+    return [[row["nimg"], row["value"]] for row in found if row["value"] is not None]
 
 
 def _call(command: str, arguments: Sequence[str]) -> None:

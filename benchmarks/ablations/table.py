@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The numbers of an ablation as a Markdown table: rows are measures, columns variants, cells mean ± deviation of seeds.
 
-A record is {"budget": {...}, "milliseconds": {variant: ms}, "networks": {variant: {seed: {part: {name: value}}}}}.
+A record is {"budget": {...}, "milliseconds": {variant: ms}, "networks": {variant: {seed: {part: {name: value}}}},
+"curves": {variant: {seed: [[nimg, value], ...]}}}; the curves are drawn, and not in the table.
 """
 
 import statistics
@@ -41,6 +42,10 @@ def rows(record: Record) -> list[Row]:
             ("random, to the truth", "random-true"),
         )
     ]
+    scores = [
+        Row(f"is{budget['pictures']}_headnethair, {mode} ↑", mode, "is_headnethair", 2)
+        for mode in ("all", "front", "back", "random")
+    ]
     seen = [
         Row("ID ↑", "random", "id", 3),
         Row("ID of strangers", "random", "id/strangers", 3),
@@ -74,7 +79,7 @@ def rows(record: Record) -> list[Row]:
         Row(f"learned shift of back views x 1000 ({wanted} were injected)", "random", "shift/back", 1, 1000.0),
         Row("learned shift of front views x 1000 (none was injected)", "random", "shift/front", 1, 1000.0),
     ]
-    return [*distances, *seen, *inverted, *drift, *shift]
+    return [*distances, *scores, *seen, *inverted, *drift, *shift]
 
 
 def wanted_shift(drift: float) -> float:
@@ -86,8 +91,9 @@ def table(record: Record) -> str:
     """Without rows that nothing was measured of."""
     keys = [key for key in VARIANTS if record["networks"].get(key)]
     lines = [f"| | {' | '.join(VARIANTS[key].title for key in keys)} |", "|---" * (len(keys) + 1) + "|"]
+    seeds = max(map(len, record["networks"].values()), default=0)
     for row in rows(record):
-        cells = [cell(values_of(record, key, row), row) for key in keys]
+        cells = [cell(values_of(record, key, row), row, seeds) for key in keys]
         if any(each != _NONE for each in cells):
             lines.append(f"| {row.title} | {' | '.join(cells)} |")
     if times := record.get("milliseconds"):
@@ -103,10 +109,11 @@ def values_of(record: Record, key: str, row: Row) -> list[float]:
     return [value for part in parts if (value := part.get(row.name)) is not None]
 
 
-def cell(values: list[float], row: Row) -> str:
-    """Mean and sample deviation. Of a single seed there is no deviation."""
+def cell(values: list[float], row: Row, seeds: int) -> str:
+    """Mean and sample deviation, which a single value has not; and of how many seeds, if that is not all of them."""
     if not values:
         return _NONE
+    few = "" if len(values) == seeds else f" ({len(values)} of {seeds} seeds)"
     values = [value * row.scale for value in values]
     mean = f"{statistics.fmean(values):.{row.digits}f}"
-    return f"{mean} ± {statistics.stdev(values):.{row.digits}f}" if len(values) > 1 else mean
+    return (f"{mean} ± {statistics.stdev(values):.{row.digits}f}" if len(values) > 1 else mean) + few

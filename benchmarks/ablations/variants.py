@@ -32,6 +32,8 @@ _NO_SEGMENTATION = {
     "loss.background_swap": 0.0,
 }
 
+CURVE_POINTS = 8  # At least. A save with its pictures and its metric takes 2 seconds on a core.
+
 VARIANTS: dict[str, Variant] = {
     "planes": Variant("tri-plane, no segmentation (EG3D)", {**_NO_SHIFT, **_PLANES, **_NO_SEGMENTATION}, False),
     "masks": Variant("+ segmentation, tri-plane", {**_NO_SHIFT, **_PLANES}, True),
@@ -40,19 +42,19 @@ VARIANTS: dict[str, Variant] = {
 }
 
 
-def shared(preset: RunConfig, *, img_data: str, seg_data: str, nimg: int, device: str) -> RunConfig:
+def shared(preset: RunConfig, *, img_data: str, seg_data: str, nimg: int, device: str, metric: str) -> RunConfig:
     """The preset for a run of `nimg` images. Ramps that such a run would not see the end of become shorter."""
     loop, schedule = preset.loop, preset.schedule
     return replace(
         preset,
         **{
             "device": device,
-            "metrics": (),
+            "metrics": (metric,),
             "data.img_data": img_data,
             "data.seg_data": seg_data,
             "loop.total_nimg": nimg,
             "loop.tick_nimg": max(1, min(loop.tick_nimg, nimg // 10)),
-            "loop.snapshot_nimg": max(1, min(loop.snapshot_nimg, nimg // 2)),
+            "loop.snapshot_nimg": max(1, min(loop.snapshot_nimg, nimg // CURVE_POINTS)),
             "loop.keep_every_nimg": None,
             "schedule.blur_nimg": min(schedule.blur_nimg, nimg // 4),
             "schedule.density_noise_nimg": min(schedule.density_noise_nimg, nimg // 4),

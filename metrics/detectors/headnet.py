@@ -64,6 +64,27 @@ class HeadNetYaw(Detector):
 
 
 @final
+class HeadNetHair(Detector):
+    """Probabilities of the hair styles, which HeadNet tells best of all kinds: classes for a score like Inception's."""
+
+    name = "headnethair"
+
+    def __init__(self, net: HeadNet) -> None:
+        self._net = net
+        self.digest = f"{net.digest} hair_style"
+
+    def features(self, images: UInt8[Tensor, "n 3 height width"]) -> Float32[Tensor, "n 8"]:
+        return self._net.attributes(images)["hair_style"]
+
+    def look(self, images: Float32[Tensor, "n 3 height width"]) -> Float32[Tensor, "n 8"]:
+        return self.features(images.round().clamp(0, 255).byte())
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return _facts(self._net, self.name) | {"digest": self.digest}
+
+
+@final
 class HeadNetFaces(Detector):
     """Embeddings of faces; NaN of a picture in which HeadNet sees no head, or one that looks away."""
 

@@ -60,6 +60,10 @@ class DetectorShop:
             from metrics.detectors.headnet import HeadNetYaw  # noqa: PLC0415
 
             return HeadNetYaw(self._headnet)
+        if name == "headnethair":
+            from metrics.detectors.headnet import HeadNetHair  # noqa: PLC0415
+
+            return HeadNetHair(self._headnet)
         return self._opened(name, FileDetector)
 
     def faces(self, name: str) -> Detector:

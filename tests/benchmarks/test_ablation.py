@@ -12,7 +12,7 @@ import torch
 from click.testing import CliRunner
 
 from benchmarks import ablation, harness
-from benchmarks.ablations import budgets, page, runs
+from benchmarks.ablations import budgets, curves, page, runs
 from benchmarks.ablations.ablating import Ablation, do
 from benchmarks.ablations.drift import across, correlation, sought_camera
 from benchmarks.ablations.folder import AblationFolder, Part
@@ -21,9 +21,10 @@ from benchmarks.ablations.measures import flat, parts
 from benchmarks.ablations.table import Row, cell, table
 from benchmarks.ablations.truth import compared, steps_of_all
 from benchmarks.ablations.variants import VARIANTS, shared, variant
+from benchmarks.scale_chart import COLORS
 from configs import resolve
 from dnnlib.config import from_tree, to_tree
-from dnnlib.config_paths import differences
+from dnnlib.config_paths import differences, replace
 from metrics.geometry.truth import recovered_share
 from tests.training.small import codes, small_generator
 from training.builder import build_generator
@@ -37,7 +38,7 @@ PRESETS = ["panohead_debug", "panohead_small", "panohead_small_128", "panohead"]
 
 
 def base(cfg: str, nimg: int = 1000) -> RunConfig:
-    return shared(resolve(cfg), img_data="i.zip", seg_data="s.zip", nimg=nimg, device="cpu")
+    return shared(resolve(cfg), img_data="i.zip", seg_data="s.zip", nimg=nimg, device="cpu", metric="fd32_thumbs")
 
 
 @pytest.mark.parametrize("cfg", PRESETS)
@@ -110,14 +111,42 @@ def test_how_long_is_left_follows_from_parts_of_the_same_kind(caplog: pytest.Log
 
 
 def test_a_folder_belongs_to_one_budget(tmp_path: Path) -> None:
-    folder, budget = AblationFolder(tmp_path / "work"), budgets.BUDGETS["minutes"]
-    folder.claim(budget)
-    folder.claim(budget)
-    with pytest.raises(ValueError, match=r"kimg 1 -> 2.*--workdir"):
-        folder.claim(dataclasses.replace(budget, kimg=2))
+    folder, budget, config = AblationFolder(tmp_path / "work"), budgets.BUDGETS["minutes"], base("panohead_small")
+    folder.claim(budget, config)
+    folder.claim(budget, config)
+    with pytest.raises(ValueError, match=r"kimg 1 -> 2.*--workdir, or delete"):
+        folder.claim(dataclasses.replace(budget, kimg=2), config)
     (tmp_path / "mine.txt").touch()
     with pytest.raises(ValueError, match="not empty"):
-        AblationFolder(tmp_path).claim(budget)
+        AblationFolder(tmp_path).claim(budget, config)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        ("generator.field.noise", True, r"\(config.generator.field.noise False -> True\)"),
+        ("device", "cuda", r"\(config.device cpu -> cuda\)"),
+        ("generator.shift", None, r"config.generator.shift.*\(absent\)"),
+    ],
+)
+def test_a_folder_belongs_to_what_the_preset_was(tmp_path: Path, path: str, value: object, says: str) -> None:
+    """A preset may change under its name; without a word an ablation would go on with the new one."""
+    folder, budget, config = AblationFolder(tmp_path / "work"), budgets.BUDGETS["minutes"], base("panohead_small")
+    folder.claim(budget, config)
+    with pytest.raises(ValueError, match=says):
+        folder.claim(budget, replace(config, **{path: value}))
+
+
+def test_a_folder_may_be_moved_and_get_more_seeds(tmp_path: Path) -> None:
+    budget = budgets.BUDGETS["minutes"]
+
+    def claim(name: str, seeds: int) -> None:
+        work = Ablation(AblationFolder(tmp_path / name), budget, seeds, torch.device("cpu"), 1)
+        work.folder.claim(budget, work.base)
+
+    claim("a", seeds=2)
+    (tmp_path / "a").rename(tmp_path / "b")
+    claim("b", seeds=3)
 
 
 def test_parts_that_are_there_are_done(tmp_path: Path) -> None:
@@ -212,9 +241,15 @@ def record_of(**networks: dict) -> dict:
 
 def test_a_cell_is_mean_and_deviation_over_seeds() -> None:
     row = Row("", "", "", 1, 10.0)
-    assert cell([1.0, 3.0], row) == f"20.0 ± {np.std([10, 30], ddof=1):.1f}"
-    assert cell([1.0], row) == "10.0"
-    assert cell([], row) == "–"
+    assert cell([1.0, 3.0], row, seeds=2) == f"20.0 ± {np.std([10, 30], ddof=1):.1f}"
+    assert cell([1.0], row, seeds=1) == "10.0"
+    assert cell([], row, seeds=2) == "–"
+
+
+def test_a_cell_of_fewer_seeds_says_so() -> None:
+    row = Row("", "", "", 1)
+    assert cell([1.0], row, seeds=2) == "1.0 (1 of 2 seeds)"
+    assert cell([1.0, 1.0], row, seeds=3) == "1.0 ± 0.0 (2 of 3 seeds)"
 
 
 def test_the_table_has_what_was_measured() -> None:
@@ -223,7 +258,7 @@ def test_the_table_has_what_was_measured() -> None:
     lines = made.splitlines()
     assert lines[0] == f"| | {VARIANTS['planes'].title} | {VARIANTS['grid'].title} |"
     assert lines[2:] == [
-        "| fd200_headnet, back ↓ | 5.0 ± 1.4 | 2.5 |",
+        "| fd200_headnet, back ↓ | 5.0 ± 1.4 | 2.5 (1 of 2 seeds) |",
         "| time of a picture, to that of the first | 1.00 | 1.50 |",
     ]
 
@@ -237,6 +272,25 @@ def test_masks_are_measured_only_where_opacity_is_the_head() -> None:
     assert set(parts(BUDGET, VARIANTS["planes"], torch.device("cpu"))) == set(
         parts(BUDGET, VARIANTS["grid"], torch.device("cpu"))
     )
+
+
+def test_a_curve_is_the_mean_of_seeds_where_all_have_one() -> None:
+    seeds = {"0": [[500, 4.0], [1000, 2.0]], "1": [[500, 6.0]]}
+    record = record_of() | {"curves": {"planes": seeds, "grid": {"0": [[500, 3.0]]}, "masks": {}}}
+    assert curves.means(record) == {"planes": [(0.5, 5.0)], "grid": [(0.5, 3.0)]}
+
+
+def test_a_chart_has_a_line_of_its_own_colour_for_each_variant() -> None:
+    lines = {key: {"0": [[500, 4.0 + i], [1000, 2.0 + i]]} for i, key in enumerate(VARIANTS)}
+    picture = curves.chart(record_of() | {"curves": lines}, "fd32_thumbs")
+    assert all((picture == color).all(-1).sum() > 100 for color in COLORS)
+
+
+@pytest.mark.parametrize("budget", budgets.BUDGETS.values())
+def test_every_budget_has_curves_and_enough_views_for_a_correlation(budget: budgets.Budget) -> None:
+    loop = base(budget.cfg, budget.nimg).loop
+    assert loop.total_nimg / loop.snapshot_nimg >= 8
+    assert 2 * budget.drifted >= 32
 
 
 @pytest.mark.parametrize(("kimg", "seeds", "claims"), [(1, 3, False), (5000, 2, False), (5000, 3, True)])
@@ -266,9 +320,11 @@ def test_an_ablation_from_data_to_page(tmp_path: Path, monkeypatch: pytest.Monke
     small = dataclasses.replace(
         BUDGET,
         images=40,
-        pictures=8,
+        pictures=10,
         heads=2,
         inverted=2,
+        drifted=2,
+        curve_pictures=4,
         search_steps=2,
         timing_rounds=1,
         cfg=str(tmp_path / "c.json"),
@@ -280,7 +336,7 @@ def test_an_ablation_from_data_to_page(tmp_path: Path, monkeypatch: pytest.Monke
     command = ["--kimg", "0.008", "--seeds", "1", "--workdir", str(tmp_path / "work"), "--device", "cpu"]
     result = CliRunner().invoke(ablation.main, command, catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    assert "fd8_headnet, back, to the truth" in result.output
+    assert "fd10_headnet, back, to the truth" in result.output
     work = Ablation(
         AblationFolder(tmp_path / "work"), dataclasses.replace(small, kimg=0.008), 1, torch.device("cpu"), 1
     )
@@ -293,7 +349,12 @@ def test_an_ablation_from_data_to_page(tmp_path: Path, monkeypatch: pytest.Monke
     assert "maskmse" not in shown["planes"]["0"]["random"]
     assert shown["grid"]["0"]["random"]["shift"] == 0
     assert "shift recovered" in shown["adaptation"]["0"]["drift"]
+    assert 1 <= shown["planes"]["0"]["back"]["is_headnethair"] <= 8
+    assert {key: [nimg for nimg, _ in seeds["0"]] for key, seeds in record["curves"].items()} == {
+        key: [4, 8] for key in VARIANTS
+    }
     page.publish(record, work.sheet(), "cpu", tmp_path)
     assert "time of a picture" in (docs / "results.md").read_text(encoding="utf-8")
     assert (docs / "images" / "ablation-cpu.png").exists()
+    assert (docs / "images" / "ablation-cpu-curves.png").exists()
     assert json.loads((tmp_path / "results" / "ablation-cpu.json").read_text())["results"]["budget"]["kimg"] == 0.008

@@ -12,6 +12,7 @@ from metrics.names import KINDS, needs_file, parse, parse_list
         ("pr50k3_full", "pr", 50_000, True, "vgg16"),
         ("pr500_thumbs", "pr", 500, False, "thumbs"),
         ("is50k", "is", 50_000, False, "classes"),
+        ("is200_headnethair", "is", 200, False, "headnethair"),
         ("fid2k", "fid", 2_000, False, "inception"),
         ("ppl2_wend", "ppl2_wend", 50_000, False, "lpips"),
         ("ppl2_wend200_headnet", "ppl2_wend", 200, False, "headnet"),
@@ -54,7 +55,7 @@ def test_a_name_is_kind_count_full_detector(
         ("yaw_own", "leave _own out"),
         ("id_thumbs", "headnet does"),
         ("maskmse_headnetyaw", "headnet does"),
-        ("is50k_headnet", "a network in a file"),
+        ("is50k_headnet", "headnethair does"),
         ("ppl2_wend_headnetyaw", "thumbs or headnet"),
     ],
 )
@@ -71,7 +72,10 @@ def test_lists_have_commas_and_no_twins() -> None:
 
 def test_only_what_has_its_own_detector_needs_no_file() -> None:
     assert [needs_file(parse(name)) for name in ("fid1k", "is1k", "ppl2_wend", "fd1k_dino")] == [True] * 4
-    assert not any(needs_file(parse(name)) for name in ("fd1k_headnet", "id", "maskmse", "depth", "fd1k_thumbs"))
+    assert not any(
+        needs_file(parse(name))
+        for name in ("fd1k_headnet", "id", "maskmse", "depth", "fd1k_thumbs", "is1k_headnethair")
+    )
 
 
 def test_every_kind_is_measured() -> None:

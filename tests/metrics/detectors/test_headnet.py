@@ -6,9 +6,10 @@ import math
 import pytest
 import torch
 
-from metrics.detectors.headnet import HeadNetFaces, HeadNetFeatures, HeadNetHeads
+from metrics.detectors.headnet import HeadNetFaces, HeadNetFeatures, HeadNetHair, HeadNetHeads
 from metrics.detectors.shop import DetectorShop
 from metrics.headnet import HeadNet
+from metrics.headnet.attributes import KINDS
 
 PICTURES = torch.randint(0, 256, (4, 3, 96, 96), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
@@ -39,8 +40,22 @@ def test_only_heads_that_look_this_way_are_faces(net: HeadNet, monkeypatch: pyte
     assert not math.isnan(HeadNetHeads(net).masks(PICTURES).sum())
 
 
+def test_hair_styles_are_probabilities(net: HeadNet) -> None:
+    found = HeadNetHair(net).features(PICTURES)
+    assert found.shape == (4, len(KINDS["hair_style"]))
+    torch.testing.assert_close(found.sum(dim=1), torch.ones(4))
+
+
 def test_it_stands_in_where_no_file_is_named(net: HeadNet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("metrics.headnet.load_headnet", lambda device: net)
     shop = DetectorShop((), torch.device("cpu"))
-    digests = [found.digest for found in (shop.features("headnet"), shop.faces("face"), shop.heads("segmentation"))]
-    assert digests == ["digest", "digest identity", "digest mask"]
+    digests = [
+        found.digest
+        for found in (
+            shop.features("headnet"),
+            shop.features("headnethair"),
+            shop.faces("face"),
+            shop.heads("segmentation"),
+        )
+    ]
+    assert digests == ["digest", "digest hair_style", "digest identity", "digest mask"]
