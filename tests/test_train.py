@@ -61,6 +61,7 @@ PUBLISHED = {
     "generator.field.channels": 32,
     "generator.field.channel_base": 32768,
     "generator.field.channel_max": 512,
+    "generator.field.noise": True,
     "generator.field.box_size": 1.0,
     "generator.field.decoder_width": 64,
     "generator.field.decoder_act": "none",
