@@ -58,7 +58,7 @@ def _curve(name: str, points: list[list[float]]) -> RGBPicture:
     canvas = Canvas(_WIDTH, _HEIGHT)
     plot = Plot(
         canvas,
-        Box(64, 40, _WIDTH - 24, _HEIGHT - 46),
+        Box(104, 40, _WIDTH - 24, _HEIGHT - 46),
         Axis("thousand images", x.low, x.high, x.ticks),
         Axis(name, 0, y.high * 1.05, y.ticks),
     )
