@@ -81,7 +81,9 @@ def test_a_mistake_would_be_seen() -> None:
 
 @pytest.mark.parametrize(("target", "runs"), [("demo", "python demo.py"), ("test", "python -m pytest")])
 def test_make_runs_what_its_small_form_stands_for(target: str, runs: str) -> None:
-    told = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        ["make", "--no-print-directory", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     assert runs in told
     assert f"make {target}" in commands()
 
