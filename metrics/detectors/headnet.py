@@ -2,7 +2,8 @@
 """HeadNet as a detector: its features, its embedding of faces, its masks. It needs no file of the user's."""
 
 import math
-from typing import Any, final
+from abc import abstractmethod
+from typing import Any, ClassVar, final
 
 import torch
 from jaxtyping import Float32, UInt8
@@ -41,70 +42,61 @@ class HeadNetFeatures(Detector):
         return _facts(self._net, self.name)
 
 
-@final
-class HeadNetYaw(Detector):
-    """Cosine and sine of the side that a picture shows."""
+class _Reading(Detector):
+    """What HeadNet tells of a picture of 8 bits, for it was trained on those."""
 
-    name = "headnetyaw"
+    reads: ClassVar[str]
 
     def __init__(self, net: HeadNet) -> None:
         self._net = net
-        self.digest = f"{net.digest} yaw"
+        self.digest = f"{net.digest} {self.reads}"
+
+    @abstractmethod
+    def features(self, images: UInt8[Tensor, "n 3 height width"]) -> Float32[Tensor, "n features"]:
+        """The reading."""
+
+    def look(self, images: Float32[Tensor, "n 3 height width"]) -> Float32[Tensor, "n features"]:
+        return self.features(images.round().clamp(0, 255).byte())
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return _facts(self._net, self.name) | {"digest": self.digest}
+
+
+@final
+class HeadNetYaw(_Reading):
+    """Cosine and sine of the side that a picture shows."""
+
+    name = "headnetyaw"
+    reads = "yaw"
 
     def features(self, images: UInt8[Tensor, "n 3 height width"]) -> Float32[Tensor, "n 2"]:
         yaw_rad = self._net.yaw_rad(images)
         return torch.stack([yaw_rad.cos(), yaw_rad.sin()], dim=1)
 
-    def look(self, images: Float32[Tensor, "n 3 height width"]) -> Float32[Tensor, "n 2"]:
-        return self.features(images.round().clamp(0, 255).byte())
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        return _facts(self._net, self.name) | {"digest": self.digest}
-
 
 @final
-class HeadNetHair(Detector):
+class HeadNetHair(_Reading):
     """Probabilities of the hair styles, which HeadNet tells best of all kinds: classes for a score like Inception's."""
 
     name = "headnethair"
-
-    def __init__(self, net: HeadNet) -> None:
-        self._net = net
-        self.digest = f"{net.digest} hair_style"
+    reads = "hair_style"
 
     def features(self, images: UInt8[Tensor, "n 3 height width"]) -> Float32[Tensor, "n 8"]:
         return self._net.attributes(images)["hair_style"]
 
-    def look(self, images: Float32[Tensor, "n 3 height width"]) -> Float32[Tensor, "n 8"]:
-        return self.features(images.round().clamp(0, 255).byte())
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        return _facts(self._net, self.name) | {"digest": self.digest}
-
 
 @final
-class HeadNetFaces(Detector):
+class HeadNetFaces(_Reading):
     """Embeddings of faces; NaN of a picture in which HeadNet sees no head, or one that looks away."""
 
     name = "headnet"
-
-    def __init__(self, net: HeadNet) -> None:
-        self._net = net
-        self.digest = f"{net.digest} identity"
+    reads = "identity"
 
     def features(self, images: UInt8[Tensor, "n 3 height width"]) -> Float32[Tensor, "n 128"]:
         is_there = self._net.mask(images).mean(dim=(1, 2, 3)) > _LEAST_HEAD
         is_face = is_there & (self._net.yaw_rad(images).abs() < FACE_YAW_RAD)
         return torch.where(is_face[:, None], self._net.identity(images), torch.nan)
-
-    def look(self, images: Float32[Tensor, "n 3 height width"]) -> Float32[Tensor, "n 128"]:
-        return self.features(images.round().clamp(0, 255).byte())
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        return _facts(self._net, self.name) | {"digest": self.digest}
 
 
 @final
