@@ -11,7 +11,7 @@ from dnnlib.charts import Axis, Plot
 from dnnlib.drawing import FAINT, MUTED, Box, Canvas, RGBPicture
 from dnnlib.svg_charts import linear_scale
 
-_WIDTH, _HEIGHT = 720, 330
+_WIDTH, _HEIGHT, _NAMES = 920, 330, 224  # The names are beside the curves, which may be anywhere.
 Point = tuple[float, float]
 
 
@@ -38,7 +38,7 @@ def chart(record: Record, metric: str) -> RGBPicture:
     canvas = Canvas(_WIDTH, _HEIGHT)
     over = f"mean over {seeds} seeds" if seeds > 1 else "a single seed"
     canvas.text((16, 10), f"{metric} to the training set, {over}", 14)
-    box = Box(64, 46, _WIDTH - 24, _HEIGHT - 46)
+    box = Box(64, 46, _WIDTH - _NAMES, _HEIGHT - 46)
     plot = Plot(canvas, box, Axis("thousand images", 0, x.high, x.ticks), Axis("", 0, y.high * 1.05, y.ticks))
     for tick in y.ticks:
         canvas.line([plot.at(0, tick), plot.at(x.high, tick)], FAINT)
@@ -53,6 +53,5 @@ def chart(record: Record, metric: str) -> RGBPicture:
             canvas.line(places, color, 2)
         for place in places:
             canvas.disc(place, 2.5, fill=color)
-        # Curves fall, so the upper right is empty.
-        canvas.text((box.right - 6, box.top + 4 + 16 * row), VARIANTS[key].title, 11, color, "ra")
+        canvas.text((box.right + 14, box.top + 4 + 18 * row), VARIANTS[key].title, 11, color, "la")
     return canvas.picture()

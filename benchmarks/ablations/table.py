@@ -88,14 +88,15 @@ def wanted_shift(drift: float) -> float:
 
 
 def table(record: Record) -> str:
-    """Without rows that nothing was measured of."""
+    """Without rows that were not measured. With those of which there was nothing to see: that is a result."""
     keys = [key for key in VARIANTS if record["networks"].get(key)]
     lines = [f"| | {' | '.join(VARIANTS[key].title for key in keys)} |", "|---" * (len(keys) + 1) + "|"]
     seeds = max(map(len, record["networks"].values()), default=0)
     for row in rows(record):
+        if not any(row.name in part for key in keys for part in _parts(record, key, row)):
+            continue
         cells = [cell(values_of(record, key, row), row, seeds) for key in keys]
-        if any(each != _NONE for each in cells):
-            lines.append(f"| {row.title} | {' | '.join(cells)} |")
+        lines.append(f"| {row.title} | {' | '.join(cells)} |")
     if times := record.get("milliseconds"):
         first = times[keys[0]]
         cells = [f"{times[key] / first:.2f}" for key in keys]
@@ -105,8 +106,11 @@ def table(record: Record) -> str:
 
 def values_of(record: Record, key: str, row: Row) -> list[float]:
     """Of all seeds that have one."""
-    parts = (seed.get(row.part, {}) for seed in record["networks"][key].values())
-    return [value for part in parts if (value := part.get(row.name)) is not None]
+    return [value for part in _parts(record, key, row) if (value := part.get(row.name)) is not None]
+
+
+def _parts(record: Record, key: str, row: Row) -> list[dict[str, float | None]]:
+    return [seed.get(row.part, {}) for seed in record["networks"][key].values()]
 
 
 def cell(values: list[float], row: Row, seeds: int) -> str:

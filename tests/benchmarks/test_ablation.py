@@ -259,6 +259,7 @@ def test_the_table_has_what_was_measured() -> None:
     assert lines[0] == f"| | {VARIANTS['planes'].title} | {VARIANTS['grid'].title} |"
     assert lines[2:] == [
         "| fd200_headnet, back ↓ | 5.0 ± 1.4 | 2.5 (1 of 2 seeds) |",
+        "| ID ↑ | – | – |",
         "| time of a picture, to that of the first | 1.00 | 1.50 |",
     ]
 
