@@ -68,8 +68,7 @@ def main(
     """
     amounts = Amounts(pictures, heads)
     files, data = model_files(results_folder(models), name), load_config(run).data
-    before = read_record(files)
-    training = training_facts(run, name, trained_on, before)
+    before, training = read_record(files), training_facts(run, name, trained_on)
     if not training["curves"]:
         log.warning(
             f"{run}: has measured no metric, so the card has no curve; trainings do with --metrics=fd500_thumbs"

@@ -92,7 +92,7 @@ def _made(name: str, training: Record) -> str:
     data = training["data_command"]
     parts = ["The same data are made by\n", _block(command_lines(shlex.split(data)))] if data else []
     for number, stage in enumerate(training["stages"], 1):
-        parts += [_stage(name, number, stage), _block(command_lines(shlex.split(stage["command"])))]
+        parts += [_stage(number, stage), _block(command_lines(shlex.split(stage["command"])))]
         parts.append(
             f"{stage['images']:,} images were shown, in {format_duration(stage['seconds'])} on {stage['device']}, "
             f"by PyTorch {stage['torch']} and commit `{(stage['commit'] or 'unknown')[:12]}`.\n"
@@ -103,12 +103,7 @@ def _made(name: str, training: Record) -> str:
     return "\n".join(parts)
 
 
-def _stage(name: str, number: int, stage: Record) -> str:
-    if number > 1 and stage["began_from"]["file"] == f"{name}.safetensors":
-        return (
-            f"Then, with the weights as they were shipped after that (digest `{stage['began_from']['digest']}`); the "
-            "critic, which is not shipped, began anew:\n"
-        )
+def _stage(number: int, stage: Record) -> str:
     if number > 1:
         return "Then, with the weights that it had come to:\n"
     if stage["began_from"] is None:

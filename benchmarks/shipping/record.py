@@ -13,9 +13,8 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.shipping.earlier import NOTHING, Curves, led_to, renamed
 from benchmarks.shipping.recipes import data_command
-from benchmarks.shipping.stages import beginning, stage_facts, stages, told
+from benchmarks.shipping.stages import stage_facts, stages, told
 from dnnlib.atomic import atomic_write_text
 from torch_utils import checkpoint
 from torch_utils.checkpoint import CheckpointError
@@ -73,19 +72,17 @@ def ship_weights(run: Path, files: ModelFiles, stored: Stored) -> Record:
     }
 
 
-def training_facts(run: Path, name: str, trained_on: str | None, before: Record) -> Record:
-    """How the newest networks of a run came about. `before` is the last record, of what may have been trained on."""
+def training_facts(run: Path, name: str, trained_on: str | None) -> Record:
+    """How the newest networks of a run came about."""
     config = load_config(run)
-    networks = stages(run, lambda digest: led_to(digest, before) is not None)
-    began_with = beginning(networks[0])
-    earlier = (began_with and led_to(began_with, before)) or NOTHING
+    networks = stages(run)
     facts = told(networks[-1])
     if facts["weights_licence"] is None:
         raise CheckpointError(
             f"{networks[-1]}: does not say what others may do with it; save it once more with a licence: "
             f"python train.py --run={run} --set=licence.weights=Apache-2.0"
         )
-    steps = renamed(earlier.stages, name) + stage_facts(networks, name, len(earlier.stages), trained_on)
+    steps = stage_facts(networks, name, trained_on)
     return {
         "images": sum(step["images"] for step in steps),
         "licence": facts["weights_licence"],
@@ -95,13 +92,14 @@ def training_facts(run: Path, name: str, trained_on: str | None, before: Record)
         "resolution": config.generator.resolution,
         "data_command": data_command(config.data.img_data, config.data.seg_data),
         "stages": steps,
-        "curves": curves(networks, earlier.images, earlier.curves),
+        "curves": curves(networks),
     }
 
 
-def curves(networks: list[Path], seen_before: int, earlier: Curves) -> Curves:
+def curves(networks: list[Path]) -> dict[str, list[list[float]]]:
     """The metrics that the stages have measured, by name, as pairs of images seen by all of them and value."""
-    found: Curves = {name: list(points) for name, points in earlier.items()}
+    found: dict[str, list[list[float]]] = {}
+    seen_before = 0
     for file in networks:
         start_nimg, end_nimg = load_config(file.parent).resume.start_nimg, told(file)["nimg"]
         for path in sorted(file.parent.glob("metric-*.jsonl")):

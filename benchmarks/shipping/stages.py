@@ -4,7 +4,6 @@
 Commands name the stages NAME-1, NAME-2, ... and the last one NAME, whatever their folders were called.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,37 +16,29 @@ from training.pretrained.sources import MODELS, NETWORKS_GLOB, find, is_url
 from training.run_config import load_config
 
 
-def stages(run: Path, is_known: Callable[[str], bool]) -> list[Path]:
+def stages(run: Path) -> list[Path]:
     """The networks that each stage ended with, of the first stage first. `run` is the last one's folder.
 
-    Earlier stages are looked for in the folders beside it: by digest, for files are copied and folders renamed. Those
-    of a digest that is known are not looked for.
+    Earlier stages are looked for in the folders beside it: by digest, for files are copied and folders renamed.
     """
     found = [find(run)]
-    while (before := _before(found[0], run.resolve().parent, is_known)) is not None:
+    while (before := _before(found[0], run.resolve().parent)) is not None:
         found.insert(0, before)
     return found
 
 
-def stage_facts(networks: list[Path], name: str, num_earlier: int, trained_on: str | None) -> list[dict[str, Any]]:
-    """How each stage came about, and the command that does the like. Before them were `num_earlier` other ones."""
-    first = num_earlier + 1
-    names = [f"{name}-{number}" for number in range(first, num_earlier + len(networks))] + [name]
+def stage_facts(networks: list[Path], name: str, trained_on: str | None) -> list[dict[str, Any]]:
+    """How each stage came about, and the command that does the like."""
+    names = [f"{name}-{number}" for number in range(1, len(networks))] + [name]
     return [
         _facts(file, called, before, trained_on)
         for file, called, before in zip(networks, names, [None, *names[:-1]], strict=True)
     ]
 
 
-def beginning(networks: Path) -> str | None:
-    """The digest of the weights that the stage with these networks began with."""
+def _before(networks: Path, runs: Path) -> Path | None:
     began_from = told(networks)["began_from"]
-    return began_from and began_from["digest"]
-
-
-def _before(networks: Path, runs: Path, is_known: Callable[[str], bool]) -> Path | None:
-    began_from = told(networks)["began_from"]
-    if began_from is None or is_known(began_from["digest"]) or _is_public(began_from["source"]):
+    if began_from is None or _is_public(began_from["source"]):
         return None
     for config in sorted(runs.glob("*/config.json")):
         for file in sorted(config.parent.glob(NETWORKS_GLOB)):
@@ -68,8 +59,7 @@ def _facts(networks: Path, name: str, before: str | None, trained_on: str | None
     config, facts = load_config(networks.parent), told(networks)
     began_from = facts["began_from"]
     if began_from is not None:
-        public = began_from["source"] if _is_public(began_from["source"]) else began_from["file"]
-        source = f"runs/{before}" if before is not None else public
+        source = f"runs/{before}" if before is not None else began_from["source"]
         config = replace(config, **{"resume.source": source})
     # As long as it was, whether or not it was stopped before its end.
     config = replace(config, **{"loop.total_nimg": facts["nimg"]})

@@ -140,7 +140,7 @@ def test_a_run_that_began_with_another_one_is_told_in_two_commands(
     began_from = {"source": copied, "file": "copied.safetensors", "digest": digest}
     changes = {"resume.source": copied, "resume.start_nimg": 2000, "loss.gamma": 3.0}
     longer = make_run(run.parent / "longer", 3000, began_from, **changes)
-    facts = training_facts(longer, "mine", "a machine", {})
+    facts = training_facts(longer, "mine", "a machine")
     assert facts["curves"] == {"fd4_thumbs": [[500, 2.0], [1000, 1.0], [2000, 0.5], [3000, 1 / 3]]}
     first, second = facts["stages"]
     assert (first["images"], second["images"], facts["images"]) == (2000, 1000, 3000)
@@ -167,30 +167,9 @@ def test_a_stage_that_counts_from_nothing_goes_on_where_the_one_before_ended(run
     digest = checkpoint.read_header(run / "networks-0000002000.safetensors")["digest"]
     began_from = {"source": str(run), "file": "networks-0000002000.safetensors", "digest": digest}
     again = make_run(run.parent / "again", 500, began_from, **{"resume.source": str(run)})
-    facts = training_facts(again, "mine", None, {})
+    facts = training_facts(again, "mine", None)
     assert facts["images"] == 2500
     assert facts["curves"]["fd4_thumbs"][-1] == [2500, 2.0]
-
-
-def test_what_began_with_the_shipped_weights_goes_on_with_their_card(run: Path, tmp_path: Path) -> None:
-    weights, training = {"digest": "shipped"}, training_facts(run, "mine", "a machine", {})
-    began_from = {"source": "/models/mine.safetensors", "file": "mine.safetensors", "digest": "shipped"}
-    later = make_run(tmp_path / "later", 3000, began_from, **{"resume.source": "mine", "resume.start_nimg": 2000})
-    facts = training_facts(later, "mine", None, {"weights": weights, "training": training})
-    first, second = facts["stages"]
-    assert first == training["stages"][0] | {"command": first["command"]}
-    assert "--run=runs/mine-1 " in first["command"]
-    assert "--run=runs/mine " in second["command"]
-    assert "--resume=mine.safetensors " in second["command"]
-    assert facts["images"] == 3000
-    assert facts["curves"] == {"fd4_thumbs": [[500, 2.0], [1000, 1.0], [2000, 0.5], [3000, 1 / 3]]}
-    assert "as they were shipped after that (digest `shipped`)" in card("mine", empty_record(facts))
-
-    after = {"weights": {"digest": "later"}, "training": facts}
-    assert training_facts(later, "mine", None, after) == facts, "a card that is written anew says the same"
-    other = {"weights": {"digest": "other"}, "training": training}
-    with pytest.raises(CheckpointError, match="no run beside it"):
-        training_facts(later, "mine", None, other)
 
 
 def test_a_beginning_that_nobody_can_find_is_refused_and_nothing_is_replaced(tmp_path: Path) -> None:
@@ -205,13 +184,13 @@ def test_a_beginning_that_nobody_can_find_is_refused_and_nothing_is_replaced(tmp
 def test_networks_without_a_licence_are_not_shipped(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record_module, "told", lambda networks: stages.told(networks) | {"weights_licence": None})
     with pytest.raises(CheckpointError, match=r"--set=licence\.weights=Apache-2\.0"):
-        training_facts(run, "mine", None, {})
+        training_facts(run, "mine", None)
 
 
 def test_weights_that_everybody_has_are_named_as_a_beginning(tmp_path: Path) -> None:
     began_from = {"source": "heads", "file": "heads.safetensors", "digest": "1"}
     only = make_run(tmp_path / "tuned", 1000, began_from, **{"resume.source": "heads"})
-    facts = training_facts(only, "mine", None, {})
+    facts = training_facts(only, "mine", None)
     assert len(facts["stages"]) == 1
     assert "--resume=heads " in facts["stages"][0]["command"] + " "
     assert "which began with the weights of heads.safetensors:" in card("mine", empty_record(facts))
