@@ -18,6 +18,7 @@ from configs import resolve
 from dnnlib.console import get_logger
 from dnnlib.drawing import RGBPicture
 from dnnlib.text import format_duration
+from torch_utils import checkpoint
 from training.pretrained import load_generator
 from training.run_config import RunConfig
 
@@ -109,13 +110,27 @@ class Ablation:
             }
             for key in VARIANTS
         }
-        return {"budget": self.budget.facts(), "milliseconds": speed, "networks": networks, "curves": curves}
+        return {
+            "budget": self.budget.facts(),
+            "commits": sorted({self._commit(key, seed) for key in VARIANTS for seed in self.seeds} - {None}),
+            "milliseconds": speed,
+            "networks": networks,
+            "curves": curves,
+        }
 
     def sheet(self) -> RGBPicture:
         """Of the first seed."""
         shown = {"heads of the data, not seen in training": sheet.real(self.base.generator.resolution)}
         shown |= {VARIANTS[key].title: sheet.generated(self.network(key, 0).load()) for key in VARIANTS}
         return sheet.sheet(shown)
+
+    def _commit(self, key: str, seed: int) -> str | None:
+        """Of the code that trained it. The one that writes the page may be a later one."""
+        run = self.folder.run(key, seed)
+        if not run.saves():
+            return None
+        commit = checkpoint.read_header(run.networks(run.saves()[0]))["provenance"]["code"]["commit"] or "unknown"
+        return commit[:7] + ("+changes" if commit.endswith("-dirty") else "")
 
     def _time(self) -> None:
         configs = {key: self.config(key, 0) for key in VARIANTS}

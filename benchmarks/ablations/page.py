@@ -27,7 +27,8 @@ def publish(record: Record, picture: RGBPicture, device: str, root: Path = harne
     name = f"ablation-{device}"
     image = root / "docs" / "images" / f"{name}.png"
     Image.fromarray(picture).save(image, optimize=True)
-    text = f"{section(record, harness.environment(device))}\n\n![Same latents, all variants](images/{image.name})"
+    text = section(record, harness.environment(device))
+    text += f"\n\n![Same latents of the first seed, all variants](images/{image.name})"
     if means(record):
         curves = image.with_name(f"{name}-curves.png")
         metric = f"fd{record['budget']['curve_pictures']}_thumbs"
@@ -44,8 +45,8 @@ def section(record: Record, facts: dict) -> str:
     made = (
         f"`{budget['cfg']}`, {budget['kimg']:g} thousand images for each of {seeds} seeds ({spread}), "
         f"{budget['images']} heads, {budget['back_share']:.0%} of them from behind with labels that drift by up to "
-        f"{budget['drift']:g}; {facts['device']}, {facts['threads']} threads, PyTorch {facts['torch']}, "
-        f"commit {facts['commit']}."
+        f"{budget['drift']:g}; {facts['device']}, PyTorch {facts['torch']}, trained by commit "
+        f"{', '.join(record['commits'])}."
     )
     claim = (
         "**No ordering of the variants follows from this table**: the runs are far too short. It shows that the "

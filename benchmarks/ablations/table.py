@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The numbers of an ablation as a Markdown table: rows are measures, columns variants, cells mean ± deviation of seeds.
 
-A record is {"budget": {...}, "milliseconds": {variant: ms}, "networks": {variant: {seed: {part: {name: value}}}},
-"curves": {variant: {seed: [[nimg, value], ...]}}}; the curves are drawn, and not in the table.
+A record is {"budget": {...}, "commits": [...], "milliseconds": {variant: ms},
+"networks": {variant: {seed: {part: {name: value}}}}, "curves": {variant: {seed: [[nimg, value], ...]}}};
+the curves are drawn, and not in the table.
 """
 
 import statistics
@@ -99,7 +100,7 @@ def table(record: Record) -> str:
         lines.append(f"| {row.title} | {' | '.join(cells)} |")
     if times := record.get("milliseconds"):
         first = times[keys[0]]
-        cells = [f"{times[key] / first:.2f}" for key in keys]
+        cells = [f"{times[key] / first:.1f}" for key in keys]
         lines.append(f"| time of a picture, to that of the first | {' | '.join(cells)} |")
     return "\n".join(lines)
 

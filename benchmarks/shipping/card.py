@@ -54,7 +54,8 @@ def _head(name: str, weights: Record, training: Record) -> str:
 
 def _numbers(measured: dict[str, dict[str, Any]], with_: Record) -> str:
     lines = [
-        f"Against the {training_pictures(with_)} of the training set (front, back: those of that side), psi 1, seed 0. "
+        f"Against {_reals(measured)} of the {training_pictures(with_)} of the training set (front, back: those of that "
+        "side), psi 1, seed 0. "
         "Names, modes, and the spread behind `±` are those of [metrics](../docs/metrics.md). Lower is better.\n",
         "| | " + " | ".join(MODES) + " |",
         "|---|" + "---|" * len(MODES),
@@ -69,6 +70,11 @@ def _numbers(measured: dict[str, dict[str, Any]], with_: Record) -> str:
         kind = KINDS[parse(name).kind]
         lines.append(f"| `{name}` | {_value(row)} | {kind.says} | {better[kind.lower_is_better]} |")
     return "\n".join(lines) + "\n"
+
+
+def _reals(measured: dict[str, dict[str, Any]]) -> str:
+    """How many pictures of the training set distances were measured by: a metric draws no more than it needs."""
+    return f"up to {max(row['counts']['real'] for mode in MODES for row in measured[mode].values()):,}"
 
 
 def training_pictures(with_: Record) -> str:

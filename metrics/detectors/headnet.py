@@ -53,7 +53,7 @@ class _Reading(Detector):
 
     @abstractmethod
     def features(self, images: UInt8[Tensor, "n 3 height width"]) -> Float32[Tensor, "n features"]:
-        """The reading."""
+        """To be written: those of `Detector` come from `look`, which here asks for features."""
 
     def look(self, images: Float32[Tensor, "n 3 height width"]) -> Float32[Tensor, "n features"]:
         return self.features(images.round().clamp(0, 255).byte())

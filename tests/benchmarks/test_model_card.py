@@ -153,6 +153,7 @@ def test_a_run_that_began_with_another_one_is_told_in_two_commands(
     meant = configuration(second["command"])
     assert (meant.loss.gamma, meant.resume.start_nimg, meant.loop.total_nimg) == (3.0, 2000, 3000)
     page = card("mine", empty_record(facts))
+    assert "Against up to 20 of the 24 pictures (half of them mirrored) of the training set" in page
     assert page.index(first["command"].split()[3]) < page.index("Then, with") < page.index("--resume_kimg=2")
     assert str(tmp_path) not in json.dumps(facts)
     assert str(run.parent) not in json.dumps(facts)
@@ -204,12 +205,13 @@ def test_images_are_counted_to_the_last_one(run: Path) -> None:
 
 
 def empty_record(training: Record) -> Record:
-    """Of a model that was not measured."""
+    """Of a model that was hardly measured."""
+    row = {"value": 1.0, "spread": None, "counts": {"real": 20}}
     return {
         "weights": {"bytes": 1, "stored": "fp16", "alike_db": 70.0, "digest": "0"},
         "training": training,
         "measured_with": {"data": {"items": 24, "mirrored": True}},
-        "measured": {**{mode: {} for mode in MODES}, "heads": {}},
+        "measured": {**{mode: {"fd4_thumbs": row} for mode in MODES}, "heads": {}},
         "faults": [],
     }
 

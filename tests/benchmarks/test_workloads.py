@@ -74,8 +74,9 @@ def test_a_training_iteration_has_r1_as_often_as_it_is_due(tmp_path: Path) -> No
 def test_the_published_way_works_in_a_process_of_its_own() -> None:
     result = CliRunner().invoke(compare.main, ["small-picture", "--rounds", "1"])
     assert result.exit_code == 0, result.output
-    (row,) = [line for line in result.stdout.splitlines() if line.startswith("| picture 64 x 64")]
-    assert float(row.split("|")[4].strip(" *x")) > 0
+    cells = [[cell.strip(" *x") for cell in line.split("|")] for line in result.stdout.splitlines() if "|" in line]
+    (row,) = [each for each in cells if each[1].startswith("picture 64")]
+    assert float(dict(zip(cells[0], row, strict=True))["times as fast"]) > 0
     with Neighbour("small-picture", "cpu") as neighbour:
         theirs = neighbour.ask("picture", 0)
     with compare.ENTRIES["small-picture"].make("cpu", False) as workload:

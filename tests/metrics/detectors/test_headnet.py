@@ -54,8 +54,9 @@ def test_it_stands_in_where_no_file_is_named(net: HeadNet, monkeypatch: pytest.M
         for found in (
             shop.features("headnet"),
             shop.features("headnethair"),
+            shop.features("headnetyaw"),
             shop.faces("face"),
             shop.heads("segmentation"),
         )
     ]
-    assert digests == ["digest", "digest hair_style", "digest identity", "digest mask"]
+    assert digests == ["digest", "digest hair_style", "digest yaw", "digest identity", "digest mask"]
