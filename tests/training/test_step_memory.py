@@ -85,7 +85,7 @@ def test_ranks_need_room_for_what_they_send() -> None:
     heavy = small(**{"critic.channel_base": 8192, "critic.channel_max": 512})
     one, two = (step_memory(heavy, 2, is_split=False, num_ranks=ranks) for ranks in (1, 2))
     gradients, sent = 4 * (one.num_generator + one.num_critic), 4 * one.num_critic
-    # But for a few KB that collecting garbage frees sooner or later.
+    # A few KB differ from run to run.
     assert two.peak == pytest.approx(max(one.peak, gradients + sent), rel=1e-3)
     assert two.peak > 1.5 * gradients
 
