@@ -159,7 +159,7 @@ class Tour:
         for number, command in list(enumerate(part.commands, 1))[note.commands :]:
             log.info(shlex.join(["python", *command]))
             script, *words = command
-            code = run_child([sys.executable, str(ROOT / script), *words], asked)
+            code = run_child([sys.executable, str(ROOT / script), *words], asked, part.limit_s)
             if asked.is_set() or code != 0:
                 keep()
             if asked.is_set():

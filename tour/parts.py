@@ -6,6 +6,7 @@ A part has a folder of its own, FOLDER/NAME, which it alone writes to. What it r
 
 import dataclasses
 import importlib.util
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +32,7 @@ class Part:
     uses_model: bool = False
     needs: tuple[str, ...] = ()  # Parts whose files it reads.
     finish: Callable[[], None] | None = None  # Pictures for the page.
+    limit_s: float = math.inf  # After which a command is asked to save and end: what it has made by then is shown.
 
 
 def parts(folder: Path, sizes: Sizes, network: str) -> list[Part]:
@@ -83,9 +85,9 @@ def _training(own: Path, data: Path, sizes: Sizes) -> Part:
     return Part(
         "training",
         "A training from scratch",
-        f"The first {1000 * float(sizes.kimg):,.0f} images of a training, of a small model of "
-        f"{_pixels(sizes.resolution)} pixels, whatever model is shown; a thousand take a minute and a half on two "
-        "cores. Its folder has a page that one can watch while it goes on.",
+        f"The first {1000 * float(sizes.kimg):,.0f} images of a training, or as many as {sizes.training_s / 60:g} "
+        f"minutes are enough for, of a small model of {_pixels(sizes.resolution)} pixels, whatever model is shown. Its "
+        "folder has a page that one can watch while it goes on.",
         (
             (
                 *("train.py", f"--cfg={sizes.cfg}", f"--run={own}/run", f"--img_data={images}", f"--seg_data={masks}"),
@@ -94,6 +96,7 @@ def _training(own: Path, data: Path, sizes: Sizes) -> Part:
         ),
         (own / "run" / "report.html", own / "run" / "reals.png"),
         needs=("data",),
+        limit_s=sizes.training_s,
     )
 
 

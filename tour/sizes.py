@@ -16,7 +16,8 @@ class Sizes:
     shape_res: int = 256  # Voxels along a side.
     heads: int = 1000  # In the data set.
     cfg: str = "panohead_small"
-    kimg: str = "2"  # Three minutes.
+    kimg: str = "2"  # At most.
+    training_s: float = 180.0  # At most, for machines differ.
     tick_kimg: str = "0.1"
     search_steps: int = 150
     tuning_steps: int = 60
