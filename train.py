@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains a generator. `python train.py --help` says how; docs/training.md says more."""
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -24,6 +25,13 @@ log = get_logger(__name__)
 @click.option("--run", metavar="DIR", help="the folder of this run: the same command starts it and goes on with it")
 @click.option("--desc", metavar="TEXT", help="what to call a numbered run")
 @click.option("--gpus", type=click.IntRange(1, 1024), default=1, metavar="N", help="processes on this machine")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    default=math.inf,
+    metavar="M",
+    help="train for so long at most, then save and show what there is; the same command goes on",
+)
 @click.option("--set", "assignments", metavar="PATH=VALUE", multiple=True, help="change any field; may be repeated")
 @click.option(
     "-n", "--dry-run", "--dry_run", is_flag=True, help="check everything, print the configuration, write nothing"
@@ -36,6 +44,7 @@ def main(
     run: str | None,
     desc: str | None,
     gpus: int,
+    minutes: float,
     assignments: tuple[str, ...],
     dry_run: bool,
     into: str | None,
@@ -66,13 +75,16 @@ def main(
             click.echo(to_json(config), nl=False)
             explain(config, find(source), source, Path(run or outdir or "."), gpus, is_run=run is not None)
         else:
-            sys.exit(start(config, outdir, run or into, desc or config.name, gpus, is_checked=into is not None))
+            place = run or into
+            sys.exit(start(config, outdir, place, desc or config.name, gpus, 60 * minutes, is_checked=into is not None))
     except (ValueError, OSError) as error:
         log.error(str(error))
         sys.exit(2)
 
 
-def start(config: RunConfig, outdir: str | None, run: str | None, desc: str, gpus: int, *, is_checked: bool) -> int:
+def start(
+    config: RunConfig, outdir: str | None, run: str | None, desc: str, gpus: int, limit_s: float, *, is_checked: bool
+) -> int:
     """In this process, or in `gpus` new ones."""
     from metrics.registry import find as find_metric  # noqa: PLC0415
     from torch_utils import distributed  # noqa: PLC0415
@@ -92,7 +104,7 @@ def start(config: RunConfig, outdir: str | None, run: str | None, desc: str, gpu
 
     if gpus == 1 or distributed.world_size() > 1:
         try:
-            train(config, choose_folder, place, find_metric, preset_of(config), is_checked=is_checked)
+            train(config, choose_folder, place, find_metric, preset_of(config), is_checked=is_checked, limit_s=limit_s)
         except (DivergedError, LoaderError, RankLostError) as error:
             log.error(str(error))
             return 1

@@ -216,9 +216,10 @@ def test_both_published_stages_run_in_small_size(data: str, tmp_path: Path) -> N
 @pytest.mark.slow
 def test_two_processes_train_and_the_run_goes_on_in_one(data: str, tmp_path: Path) -> None:
     flags = f"--cfg=debug {data} --workers=0 --run=run"
-    train(tmp_path, f"{flags} --kimg=0.008 --gpus=2")
+    log = train(tmp_path, f"{flags} --kimg=4 --gpus=2 --minutes=0.001")
+    assert "The time is over: 4 images, saved." in log
     log = train(tmp_path, "--run=run --kimg=0.016")
-    assert "Going on from image 8" in log
+    assert "Going on from image 4" in log
     assert (tmp_path / "run" / "networks-0000000016.safetensors").exists()
 
 

@@ -6,7 +6,6 @@ A part has a folder of its own, FOLDER/NAME, which it alone writes to. What it r
 
 import dataclasses
 import importlib.util
-import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,7 +31,6 @@ class Part:
     uses_model: bool = False
     needs: tuple[str, ...] = ()  # Parts whose files it reads.
     finish: Callable[[], None] | None = None  # Pictures for the page.
-    limit_s: float = math.inf  # After which a command is asked to save and end: what it has made by then is shown.
 
 
 def parts(folder: Path, sizes: Sizes, network: str) -> list[Part]:
@@ -85,18 +83,18 @@ def _training(own: Path, data: Path, sizes: Sizes) -> Part:
     return Part(
         "training",
         "A training from scratch",
-        f"The first {1000 * float(sizes.kimg):,.0f} images of a training, or as many as {sizes.training_s / 60:g} "
+        f"The first {1000 * float(sizes.kimg):,.0f} images of a training, or as many as {sizes.training_minutes} "
         f"minutes are enough for, of a small model of {_pixels(sizes.resolution)} pixels, whatever model is shown. Its "
         "folder has a page that one can watch while it goes on.",
         (
             (
                 *("train.py", f"--cfg={sizes.cfg}", f"--run={own}/run", f"--img_data={images}", f"--seg_data={masks}"),
-                *(f"--kimg={sizes.kimg}", f"--tick={sizes.tick_kimg}", "--snap=5"),
+                *(f"--kimg={sizes.kimg}", f"--minutes={sizes.training_minutes}", f"--tick={sizes.tick_kimg}"),
+                "--snap=5",
             ),
         ),
         (own / "run" / "report.html", own / "run" / "reals.png"),
         needs=("data",),
-        limit_s=sizes.training_s,
     )
 
 

@@ -63,9 +63,10 @@ def _training(folder: Path) -> str:
         words = f"What it makes after {made[-1]:,} images. A row is one head, seen from all around."
         pictures.insert(0, _figure(folder, f"training/run/{fakes_name(made[-1])}", words))
     return (
-        f"{_facts(shown)}<p>That is how every training begins, and far from heads: those take a hundred times as many "
+        f"{_facts(shown)}<p>That is how every training begins, and far from heads: those take some hundred thousand "
         'images. <a href="training/run/report.html">The page of this run</a> has curves, health and settings; the same '
-        f'command with a larger <code>--kimg</code> goes on.</p><div class="two">{"".join(pictures)}</div>'
+        "command with a larger <code>--kimg</code> and without <code>--minutes</code> goes on.</p>"
+        f'<div class="two">{"".join(pictures)}</div>'
     )
 
 

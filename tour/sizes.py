@@ -17,7 +17,7 @@ class Sizes:
     heads: int = 1000  # In the data set.
     cfg: str = "panohead_small"
     kimg: str = "2"  # At most.
-    training_s: float = 180.0  # At most, for machines differ.
+    training_minutes: str = "3"  # At most, for machines differ.
     tick_kimg: str = "0.1"
     search_steps: int = 150
     tuning_steps: int = 60

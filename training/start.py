@@ -45,6 +45,7 @@ def train(
     preset: RunConfig | None,
     *,
     is_checked: bool,
+    limit_s: float,
 ) -> int:
     """Every rank must call it. The main rank checks and chooses the folder; gives the image count at the end."""
     found = {name: find_metric(name) for name in config.metrics}
@@ -61,7 +62,7 @@ def train(
 
             metrics = {name: measured(metric) for name, metric in found.items()}
             trainer = Trainer(config, folder, device, metrics=metrics, preset=preset)
-            return trainer.run()
+            return trainer.run(limit_s)
 
 
 def check(config: RunConfig, place: Path, device: torch.device, num_ranks: int) -> None:

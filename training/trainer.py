@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The loop of a run: batches in, steps, ticks, saves; from its first image or from its newest save.
 
-All ranks run it alike. Only the main rank writes. A run stops at its end, or after the step in which it is asked to.
+All ranks run it alike. Only the main rank writes. A run stops at its end, or after the step in which it is asked to
+or its time is over.
 """
 
+import math
+import time
 from types import MappingProxyType
 from typing import Any, final
 
@@ -71,9 +74,9 @@ class Trainer:
         self.step = self._step()
         self.began_from: dict[str, Any] | None = None
 
-    def run(self) -> int:
-        """Trains to the end, or until it is stopped; gives the image count."""
-        loop = self.config.loop
+    def run(self, limit_s: float = math.inf) -> int:
+        """Trains to the end, until it is stopped, or for so long; gives the image count."""
+        loop, end_s = self.config.loop, time.monotonic() + limit_s
         with stop_requests() as stop:
             nimg, elapsed_s = self._begin()
             agreed = StopAgreement()
@@ -83,23 +86,27 @@ class Trainer:
                 progress(loop.total_nimg, "images", "img", done_before=nimg) as bar,
             ):
                 ticks = Ticks(self.folder, self.state.stats, loader, self.device, start_nimg=nimg, elapsed_s=elapsed_s)
-                is_stopped = False
-                while nimg < loop.total_nimg and not is_stopped:
+                is_stopped = is_late = False
+                while nimg < loop.total_nimg and not (is_stopped or is_late):
                     values = step_values(self.config.schedule, self.config.generator.renderer.resolution, nimg)
                     self.step(next(loader).to(self.device, non_blocking=True), nimg, values)
                     before, nimg = nimg, nimg + loop.batch
                     bar.advance(loop.batch)
-                    if passed(before, nimg, loop.tick_nimg) or nimg >= loop.total_nimg:
+                    if agreed(stop.is_set() or time.monotonic() >= end_s):
+                        is_stopped = any(distributed.gather_json(stop.is_set()))
+                        is_late = not is_stopped
+                    is_complete = nimg >= loop.total_nimg or is_late
+                    if passed(before, nimg, loop.tick_nimg) or is_complete:
                         watch.tick(ticks.report(nimg, {"augment_p": self.state.augmentation.p.item()}))
                         self.step.divergence.check(nimg, loop.batch, self.folder.saves())
-                    is_stopped = agreed(stop.is_set())
-                    is_last = is_stopped or nimg >= loop.total_nimg
-                    if passed(before, nimg, loop.snapshot_nimg) or is_last:
-                        self._save(nimg, ticks.elapsed_s, is_last)
+                    if passed(before, nimg, loop.snapshot_nimg) or is_complete or is_stopped:
+                        self._save(nimg, ticks.elapsed_s, is_last=is_complete or is_stopped)
                         if not is_stopped:  # Who stops a run does not wait for pictures.
                             watch.snapshot(nimg)
         if is_stopped:
             log.info(f"Stopped at {nimg} images and saved. The same command goes on from here.")
+        elif nimg < loop.total_nimg:
+            log.info(f"The time is over: {nimg} images, saved. The same command goes on from here.")
         return nimg
 
     def _begin(self) -> tuple[int, float]:

@@ -21,17 +21,10 @@ WRITER = "import pathlib, sys\nwith pathlib.Path(sys.argv[1]).open('a') as file:
 FAILING = "import sys\nsys.exit(3)\n"
 SLOW = "import pathlib, sys, time\npathlib.Path(sys.argv[1]).write_text('begun')\ntime.sleep(60)\n"
 
-ENDLESS = """
-import pathlib, signal, sys, time
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-pathlib.Path(sys.argv[1]).write_text("begun")
-time.sleep(60)
-"""
-
 
 @pytest.fixture
 def scripts(tmp_path: Path) -> Path:
-    for name, text in {"write.py": WRITER, "fail.py": FAILING, "slow.py": SLOW, "endless.py": ENDLESS}.items():
+    for name, text in {"write.py": WRITER, "fail.py": FAILING, "slow.py": SLOW}.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "model.safetensors").write_bytes(b"one")
     return tmp_path
@@ -119,10 +112,13 @@ def test_what_was_not_made_or_cannot_be_finished_or_used_is_a_failure(scripts: P
     assert "no-such-model" in whole.outcomes["c"].why
 
 
-def test_a_part_with_a_limit_is_done_with_what_it_has_made_by_then(scripts: Path) -> None:
-    limited = tour(scripts, part(scripts, "a", "endless.py", limit_s=3.0))
-    assert do(limited) == {"a": "done"}
-    assert 3 <= limited.outcomes["a"].seconds < 50
+def test_a_command_that_made_nothing_is_given_again(scripts: Path) -> None:
+    empty = part(scripts, "a")
+    (scripts / "write.py").write_text("")
+    assert do(tour(scripts, empty)) == {"a": "failed"}
+    (scripts / "write.py").write_text(WRITER)
+    assert do(tour(scripts, empty)) == {"a": "done"}
+    assert lines(scripts, "a") == 1
 
 
 def test_a_stopped_part_goes_on_in_its_folder(scripts: Path) -> None:

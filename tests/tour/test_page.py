@@ -99,6 +99,11 @@ def test_it_says_what_the_model_is(tmp_path: Path) -> None:
     assert "by the model <code>runs/&lt;mine&gt;</code>" in page(other, CHECKED, "a machine")
 
 
+def test_the_training_ends_after_three_minutes(tmp_path: Path) -> None:
+    (train,) = next(part for part in parts(tmp_path, FULL, "heads") if part.name == "training").commands
+    assert "--minutes=3" in train
+
+
 def synth_sizes(part: Part) -> list[int]:
     """Of the data sets that a part makes."""
     made = [command for command in part.commands if "synth" in command]

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Steps and intervals of a run. Whole runs are in test_kills.py, test_stops.py and test_ranks.py."""
 
+import itertools
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from configs import resolve
 from dnnlib.config import ConfigError
-from tests.training.runs import make_heads
+from tests.training.runs import assert_same, make_heads
+from training import trainer as trainer_module
 from training.run_config import RunConfig
 from training.run_folder import RunFolder
 from training.schedules import passed, step_values
@@ -78,3 +81,24 @@ def test_a_snapshot_that_was_cut_short_is_looked_at_again_and_counted_once(
         == [(0, True, False)] + [(nimg, *what) for nimg in (4, 8) for what in ((True, False), (False, True))]
     )
     assert (killed.path / "metric-count.jsonl").read_bytes() == (straight.path / "metric-count.jsonl").read_bytes()
+
+
+def test_a_run_whose_time_is_over_is_saved_and_shown_and_goes_on_exactly(
+    data: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = itertools.count()  # Each look at the clock takes one.
+    monkeypatch.setattr(trainer_module, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    limited, straight = RunFolder(tmp_path / "limited"), RunFolder(tmp_path / "straight")
+    config = config_of(data, "loop.tick_nimg=1000", "loop.snapshot_nimg=1000", "loop.total_nimg=12", "loop.batch=4")
+    for folder in (limited, straight):
+        folder.path.mkdir()
+    assert Trainer(config, folder=limited, device=CPU, metrics={"count": lambda G, nimg: float(nimg)}).run(2.0) == 8
+    assert limited.saves() == [8]
+    assert (limited.path / "fakes000000.008.png").exists()
+    assert json.loads((limited.path / "metric-count.jsonl").read_text())["nimg"] == 8
+    assert [row["nimg"] for row in map(json.loads, limited.stats.read_text().splitlines()) if "stats" in row] == [8]
+    assert Trainer(config, limited, CPU).run() == 12
+    assert Trainer(config, straight, CPU).run() == 12
+    limited.remove(8)
+    straight.stats.write_bytes(limited.stats.read_bytes())  # Has a tick less.
+    assert_same(straight.path, limited.path)
