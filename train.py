@@ -27,7 +27,7 @@ log = get_logger(__name__)
 @click.option("--gpus", type=click.IntRange(1, 1024), default=1, metavar="N", help="processes on this machine")
 @click.option(
     "--minutes",
-    type=click.FloatRange(min=0, min_open=True),
+    type=float,
     default=math.inf,
     metavar="M",
     help="train for so long at most, then save and show what there is; the same command goes on",
@@ -63,6 +63,8 @@ def main(
     try:
         if not dry_run and (outdir is None) == (run is None):
             raise ConfigError("give --outdir=DIR for a new numbered run, or --run=DIR for one that can go on")
+        if not minutes > 0:  # Which catches NaN, too.
+            raise ConfigError(f"--minutes={minutes:g}: give more than 0, or nothing for a training to its last image")
         source = cfg or run
         if source is None:
             raise ConfigError("say what to train: --cfg=NAME, --cfg=FILE.json, or --run=DIR of a run that has begun")

@@ -282,6 +282,8 @@ def test_a_configuration_that_was_printed_is_the_same_run(
         ("--cfg=debug", "give --outdir=DIR .* or --run=DIR"),
         ("--cfg=debug --run=x --outdir=y", "give --outdir=DIR .* or --run=DIR"),
         ("--cfg=debug --run=x --kimg=many", r"--kimg=many: expected thousands of images"),
+        ("--cfg=debug --run=x --minutes=0", r"--minutes=0: give more than 0"),
+        ("--cfg=debug --run=x --minutes=nan", r"--minutes=nan: give more than 0"),
         ("--cfg=debug --run=x --batch=0", r"loop.batch: got 0"),
         ("--cfg=debug --run=x --set loop.bach=1", r"Did you mean loop.batch"),
         ("--cfg=debug --run=x", r"no data set is named"),

@@ -173,10 +173,13 @@ class Tour:
             try:
                 part.finish()
             except (OSError, ValueError, KeyError) as error:
-                raise PartError(f"what the commands left is not as it should be: {error}") from error
+                keep(commands=0)  # They said that they were done, and are to be given again.
+                raise PartError(
+                    f"what the commands left is not as it should be: {error}. --force begins the part anew"
+                ) from error
         missing = [path for path in part.makes if not path.exists()]
         if missing:
-            keep(commands=0)  # They say that they are done, and are to be given again.
+            keep(commands=0)
             raise PartError(f"{missing[0]} was not made; --force begins the part anew")
         return keep(made=secrets.token_hex(8))
 

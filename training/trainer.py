@@ -166,7 +166,7 @@ class Trainer:
             due = ()
         else:
             is_snapshot = passed(nimg - loop.batch, nimg, loop.snapshot_nimg) or nimg >= loop.total_nimg
-            due = tuple(self.metrics) if is_snapshot else None  # A run that was asked to stop saves anywhere.
+            due = tuple(self.metrics) if is_snapshot else None  # A run that was stopped, or its time, saves anywhere.
         return Watch(
             self.folder,
             self.config,

@@ -112,8 +112,9 @@ def test_what_was_not_made_or_cannot_be_finished_or_used_is_a_failure(scripts: P
     assert "no-such-model" in whole.outcomes["c"].why
 
 
-def test_a_command_that_made_nothing_is_given_again(scripts: Path) -> None:
-    empty = part(scripts, "a")
+@pytest.mark.parametrize("is_finished", [False, True])
+def test_a_command_that_made_nothing_is_given_again(scripts: Path, is_finished: bool) -> None:
+    empty = part(scripts, "a", finish=(lambda: lines(scripts, "a")) if is_finished else None)
     (scripts / "write.py").write_text("")
     assert do(tour(scripts, empty)) == {"a": "failed"}
     (scripts / "write.py").write_text(WRITER)

@@ -3,6 +3,8 @@
 
 import itertools
 import json
+import os
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -86,8 +88,8 @@ def test_a_snapshot_that_was_cut_short_is_looked_at_again_and_counted_once(
 def test_a_run_whose_time_is_over_is_saved_and_shown_and_goes_on_exactly(
     data: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seconds = itertools.count()  # Each look at the clock takes one.
-    monkeypatch.setattr(trainer_module, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    looks = itertools.count()  # At the clock; each takes a second.
+    monkeypatch.setattr(trainer_module, "time", SimpleNamespace(monotonic=lambda: next(looks)))
     limited, straight = RunFolder(tmp_path / "limited"), RunFolder(tmp_path / "straight")
     config = config_of(data, "loop.tick_nimg=1000", "loop.snapshot_nimg=1000", "loop.total_nimg=12", "loop.batch=4")
     for folder in (limited, straight):
@@ -100,5 +102,26 @@ def test_a_run_whose_time_is_over_is_saved_and_shown_and_goes_on_exactly(
     assert Trainer(config, limited, CPU).run() == 12
     assert Trainer(config, straight, CPU).run() == 12
     limited.remove(8)
-    straight.stats.write_bytes(limited.stats.read_bytes())  # Has a tick less.
+    ticks = {f: [r["stats"]["D/fake"]["num"] for r in map(json.loads, f.stats.read_text().splitlines()) if "stats" in r]
+             for f in (limited, straight)}  # fmt: skip
+    assert ticks == {limited: [8, 4], straight: [12]}
+    straight.stats.write_bytes(limited.stats.read_bytes())  # All else is the same.
     assert_same(straight.path, limited.path)
+
+
+def test_who_stops_a_run_in_the_step_that_ends_its_time_does_not_wait_for_pictures(
+    data: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = itertools.count()
+
+    def second() -> int:
+        """Each look at the clock takes one, and somebody stops the run while it looks for the third time."""
+        if (now := next(looks)) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return now
+
+    monkeypatch.setattr(trainer_module, "time", SimpleNamespace(monotonic=second))
+    config = config_of(data, "loop.tick_nimg=1000", "loop.snapshot_nimg=1000", "loop.total_nimg=12", "loop.batch=4")
+    assert Trainer(config, RunFolder(tmp_path), CPU).run(2.0) == 8
+    assert not (tmp_path / "fakes000000.008.png").exists()
+    assert RunFolder(tmp_path).saves() == [8]
