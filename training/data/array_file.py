@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Named arrays in one file that is mapped into memory, not read, so that all processes of a machine share it.
 
-    8 bytes "FHarrays" | length of the head, 8 bytes | head: JSON | arrays, each at a multiple of 64 bytes
+    "FHarrays" | length of the head | its checksum | head: JSON | arrays, each at a multiple of 64 bytes
 
-The head holds a key, which says what the arrays were made from, any JSON `info`, and for every array its shape, place
+The first three have 8 bytes each. The head holds a key, which says what the arrays were made from, any JSON `info`, and for every array its shape, place
 and checksum. A file that is damaged, or made from something else, is nobody's error: it counts as not there.
 """
 
@@ -21,6 +21,7 @@ from dnnlib.atomic import atomic_write
 from dnnlib.config_types import JSON
 
 _MAGIC = b"FHarrays"
+_BEFORE_HEAD = 24
 _ALIGNMENT = 64
 
 
@@ -41,7 +42,7 @@ def write_arrays(path: Path, key: str, content: Arrays) -> None:
         at += num_bytes + -num_bytes % _ALIGNMENT
     head = json.dumps({"key": key, "num_bytes": at, "info": content.info, "arrays": places}).encode()
     with atomic_write(path) as file:
-        file.write(_MAGIC + len(head).to_bytes(8, "little") + head)
+        file.write(_MAGIC + len(head).to_bytes(8, "little") + zlib.crc32(head).to_bytes(8, "little") + head)
         for block in blocks.values():
             file.write(b"\0" * (-file.tell() % _ALIGNMENT))
             file.write(block)
@@ -53,10 +54,13 @@ def map_arrays(path: Path, key: str, dtypes: Mapping[str, np.dtype]) -> Arrays |
     try:
         with open(path, "rb") as file:
             memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        head_end = 16 + int.from_bytes(memory[8:16], "little")
+        head_end = _BEFORE_HEAD + int.from_bytes(memory[8:16], "little")
         if memory[:8] != _MAGIC or head_end > len(memory):
             return None
-        head = json.loads(memory[16:head_end])
+        text = memory[_BEFORE_HEAD:head_end]
+        if zlib.crc32(text) != int.from_bytes(memory[16:_BEFORE_HEAD], "little"):
+            return None
+        head = json.loads(text)
         start = head_end + -head_end % _ALIGNMENT
         if head["key"] != key or start + head["num_bytes"] != len(memory) or set(head["arrays"]) != set(dtypes):
             return None
