@@ -82,6 +82,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics_command, "cache_dir", lambda *parts: tmp_path.joinpath("cache", *parts))
 
 
+@pytest.mark.slow
 def test_one_command_makes_all_of_it_and_measures_once(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

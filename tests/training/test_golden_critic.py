@@ -50,6 +50,7 @@ def test_scores_and_gradients_of_the_pictures(name: str) -> None:
         assert close(gradient.square().sum(dim=(1, 2, 3)).tolist(), golden, 1e-3), key
 
 
+@pytest.mark.slow
 def test_a_step_of_the_generator() -> None:
     G = with_golden_weights(build_generator(generator_config(INIT, RENDERING, PANOHEAD, 64)))
     D = with_golden_weights(build_critic(critic_config("MaskDualDiscriminatorV2", {}), resolution=512))

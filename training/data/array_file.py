@@ -3,8 +3,9 @@
 
     "FHarrays" | length of the head | its checksum | head: JSON | arrays, each at a multiple of 64 bytes
 
-The first three have 8 bytes each. The head holds a key, which says what the arrays were made from, any JSON `info`, and for every array its shape, place
-and checksum. A file that is damaged, or made from something else, is nobody's error: it counts as not there.
+The first three have 8 bytes each. The head holds a key, which says what the arrays were made from, any JSON `info`, and
+for every array its shape, place and checksum. A file that is damaged, or made from something else, is nobody's error:
+it counts as not there.
 """
 
 import json
