@@ -40,11 +40,11 @@ compile-cuda: venv  ## compile every CUDA kernel and its glue; no GPU is needed
 	test -n "$(CUDA_KERNELS)" || { echo "There are no CUDA sources to compile."; exit 1; }; \
 	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	for source in $(CUDA_KERNELS); do \
-		echo "nvcc $$source"; nvcc $(NVCC_FLAGS) -c "$$source" -o "$$folder/kernel.o" || exit 1; \
+		echo "nvcc $$source"; nvcc $(NVCC_FLAGS) --threads 0 -c "$$source" -o "$$folder/kernel.o" || exit 1; \
 	done; \
-	for source in $(CUDA_GLUE); do \
-		echo "c++ $$source"; c++ -std=c++20 -fsyntax-only -Wall $(INCLUDES) -I torch_utils/ops/csrc "$$source" || exit 1; \
-	done
+	echo "c++ $(CUDA_GLUE)"; \
+	echo $(CUDA_GLUE) | xargs -n 1 -P "$$(getconf _NPROCESSORS_ONLN)" \
+		c++ -std=c++20 -fsyntax-only -Wall $(INCLUDES) -I torch_utils/ops/csrc
 
 # Installs nothing, so that it runs on a machine without network.
 gpu: export PYTHONPATH := $(CURDIR)
