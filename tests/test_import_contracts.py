@@ -3,6 +3,7 @@
 
 import ast
 import configparser
+import functools
 import os
 import shutil
 import subprocess
@@ -50,30 +51,38 @@ def is_device(node: ast.AST) -> bool:
     return isinstance(node, ast.Attribute) and node.attr == "cuda" and ast.unparse(node) != "torch.cuda"
 
 
+@functools.cache  # Copies differ from this checkout in a module or two.
+def compiles_and_breaks(module: str, source: str) -> tuple[bool, list[str]]:
+    """Whether a module compiles, which one may; and what it does that is forbidden."""
+    found, tree = [], ast.parse(source)
+    names = set(names_used(tree))
+    is_model = any(module == f"training.{name}" or module.startswith(f"training.{name}.") for name in MODELS)
+
+    def uses(name: str) -> bool:
+        return any(used == name or used.startswith(f"{name}.") for used in names)
+
+    if uses("torch.distributed") and module != "torch_utils.distributed":
+        found.append(f"{module}: torch.distributed belongs to torch_utils.distributed")
+    if uses("torch.load") and module != "torch_utils.legacy_pickle":
+        found.append(f"{module}: torch.load reads pickles, which belongs to torch_utils.legacy_pickle")
+    keywords = {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword)}
+    if "allow_pickle" in keywords and module != "torch_utils.legacy_pickle":
+        found.append(f"{module}: allow_pickle reads pickles, which belongs to torch_utils.legacy_pickle")
+    if is_model and uses("torch_utils.distributed"):
+        found.append(f"{module}: models know no process group")
+    if is_model and any(is_device(node) for node in ast.walk(tree)):
+        found.append(f"{module}: models know no device")
+    return uses("torch.compile"), found
+
+
 def violations(root: Path) -> list[str]:
     """What the contracts of the design forbid and import-linter cannot see, as 'module: what'."""
     found, compilers = [], []
     for path in sorted(file for package in PACKAGES for file in (root / package).rglob("*.py")):
-        module, tree = module_name(path, root), ast.parse(path.read_text(encoding="utf-8"))
-        names = set(names_used(tree))
-        is_model = any(module == f"training.{name}" or module.startswith(f"training.{name}.") for name in MODELS)
-
-        def uses(name: str, names: set[str] = names) -> bool:
-            return any(used == name or used.startswith(f"{name}.") for used in names)
-
-        if uses("torch.distributed") and module != "torch_utils.distributed":
-            found.append(f"{module}: torch.distributed belongs to torch_utils.distributed")
-        if uses("torch.load") and module != "torch_utils.legacy_pickle":
-            found.append(f"{module}: torch.load reads pickles, which belongs to torch_utils.legacy_pickle")
-        keywords = {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword)}
-        if "allow_pickle" in keywords and module != "torch_utils.legacy_pickle":
-            found.append(f"{module}: allow_pickle reads pickles, which belongs to torch_utils.legacy_pickle")
-        if is_model and uses("torch_utils.distributed"):
-            found.append(f"{module}: models know no process group")
-        if is_model and any(is_device(node) for node in ast.walk(tree)):
-            found.append(f"{module}: models know no device")
-        if uses("torch.compile"):
-            compilers.append(module)
+        module = module_name(path, root)
+        is_compiler, broken = compiles_and_breaks(module, path.read_text(encoding="utf-8"))
+        found += broken
+        compilers += [module] * is_compiler
     if len(compilers) > 1:
         found.append(f"{', '.join(compilers)}: compilation belongs to one module")
     return found

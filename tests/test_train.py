@@ -200,15 +200,28 @@ def train(folder: Path, command: str) -> str:
     return run(folder, command).stderr
 
 
-def test_both_published_stages_run_in_small_size(data: str, tmp_path: Path) -> None:
-    log = train(tmp_path, f"{STAGE_1} {data} {REDUCED} --kimg 0.008")
-    first = tmp_path / "training-runs" / "00000-panohead"
+@pytest.fixture(scope="module")
+def first_stage(data: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Where PanoHead's first command was run, and its log."""
+    folder = tmp_path_factory.mktemp("stages")
+    return folder, train(folder, f"{STAGE_1} {data} {REDUCED} --kimg 0.008")
+
+
+def test_the_first_published_stage_runs_in_small_size(first_stage: tuple[Path, str]) -> None:
+    folder, log = first_stage
     assert f"python train.py --run={Path('training-runs/00000-panohead')}" in log
+    first = folder / "training-runs" / "00000-panohead"
     assert (first / "networks-0000000008.safetensors").exists()
     assert load_config(first).generator.resolution == 32
+
+
+@pytest.mark.slow
+def test_the_second_published_stage_begins_with_the_first(first_stage: tuple[Path, str], data: str) -> None:
+    folder, _ = first_stage
+    first = folder / "training-runs" / "00000-panohead"
     final = f"--resume={first} --neural_rendering_resolution_final=32 --kimg 1000.008"
-    train(tmp_path, f"{STAGE_2} {data} {REDUCED} {final}")
-    second = tmp_path / "training-runs" / "00001-panohead"
+    train(folder, f"{STAGE_2} {data} {REDUCED} {final}")
+    second = folder / "training-runs" / "00001-panohead"
     assert (second / "networks-0001000008.safetensors").exists()
     assert json.loads((second / "stats.jsonl").read_text().splitlines()[-1])["nimg"] == 1_000_008
 

@@ -32,7 +32,9 @@ def close(values: list[float], golden: list[float], rtol: float) -> bool:
     return torch.allclose(torch.tensor(values), torch.tensor(golden), rtol=rtol, atol=0)
 
 
-@pytest.mark.parametrize("name", GOLDEN)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "DualDiscriminator" else []) for name in GOLDEN]
+)
 def test_scores_and_gradients_of_the_pictures(name: str) -> None:
     num_parameters, logits, gradients = GOLDEN[name]
     D = with_golden_weights(build_critic(critic_config(name, {}), resolution=512))

@@ -124,19 +124,19 @@ def check_pictures_by_reference(name: str) -> None:
         check_pictures(name)
 
 
-# Also by the definitions of the operators; B and C differ from A in what little follows the planes. Weights are drawn
-# once for tests that follow each other.
+# Also by the definitions of the operators. B and C differ from A in what little follows the planes, and E has no
+# operators of its own. Weights are drawn once for tests that follow each other.
 @pytest.mark.parametrize(
     ("check", "name"),
     [
         (check_pictures, "A"),
         (check_pictures_by_reference, "A"),
-        (check_pictures, "B"),
+        pytest.param(check_pictures, "B", marks=pytest.mark.slow),
         pytest.param(check_pictures_by_reference, "B", marks=pytest.mark.slow),
         (check_pictures, "C"),
         pytest.param(check_pictures_by_reference, "C", marks=pytest.mark.slow),
         (check_pictures, "E"),
-        (check_pictures_by_reference, "E"),
+        pytest.param(check_pictures_by_reference, "E", marks=pytest.mark.slow),
     ],
 )
 def test_pictures(check: Callable[[str], None], name: str) -> None:

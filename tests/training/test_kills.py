@@ -10,12 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.runs import TORCHRUN, assert_same, children, command, make_heads, num_starts, start, wait_until
-
-
-@pytest.fixture(scope="module")
-def heads(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    return make_heads(tmp_path_factory.mktemp("heads"))
+from tests.training.runs import TORCHRUN, assert_same, children, command, num_starts, start, wait_until
+from training.run_folder import RunFolder
 
 
 def uninterrupted(line: list[str], folder: Path) -> None:
@@ -26,6 +22,11 @@ def uninterrupted(line: list[str], folder: Path) -> None:
 def wait_for_start(process: subprocess.Popen, run: Path, before: int) -> None:
     """Until there are more starts than before, or the process has ended."""
     wait_until(lambda: num_starts(run) > before or process.poll() is not None, "the start", 120)
+
+
+def wait_for_a_save(process: subprocess.Popen, run: Path) -> None:
+    """Or there is nothing to go on from; or the process has ended."""
+    wait_until(lambda: bool(RunFolder(run).saves()) or process.poll() is not None, "a save", 120)
 
 
 def wait_for_a_moment(moments: random.Random, run: Path) -> None:
@@ -45,6 +46,7 @@ def killed_and_gone_on(line: list[str], run: Path, num_kills: int, seed: int) ->
         process = start(line, output)
         try:
             wait_for_start(process, run, before)
+            wait_for_a_save(process, run)
             wait_for_a_moment(moments, run)
         finally:
             process.kill()
@@ -52,9 +54,10 @@ def killed_and_gone_on(line: list[str], run: Path, num_kills: int, seed: int) ->
     assert start(line, output).wait(500) == 0, output.read_text()
 
 
-def test_a_training_killed_twice_ends_as_one_that_was_not(heads: tuple[str, str], tmp_path: Path) -> None:
-    uninterrupted(command(heads, tmp_path / "straight", "loop.total_nimg=48"), tmp_path)
-    killed_and_gone_on(command(heads, tmp_path / "killed", "loop.total_nimg=48"), tmp_path / "killed", 2, seed=5)
+def test_a_training_that_was_killed_ends_as_one_that_was_not(heads: tuple[str, str], tmp_path: Path) -> None:
+    uninterrupted(command(heads, tmp_path / "straight", "loop.total_nimg=24"), tmp_path)
+    killed_and_gone_on(command(heads, tmp_path / "killed", "loop.total_nimg=24"), tmp_path / "killed", 1, seed=5)
+    assert "Going on from image" in (tmp_path / "killed.txt").read_text()
     assert_same(tmp_path / "straight", tmp_path / "killed")
 
 

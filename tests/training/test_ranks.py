@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from torch import Tensor
 
-from tests.training.runs import TORCHRUN, command, make_heads, num_starts, start, wait_until
+from tests.training.runs import TORCHRUN, command, num_starts, start, wait_until
 from torch_utils import checkpoint
 
 # Three steps of 8 images in float64, with everything on. The networks of the main rank are written.
@@ -52,11 +52,6 @@ EVERYTHING = (
     *("loss.density_every=2", "schedule.blur_nimg=1000", "schedule.density_noise=1", "loss.background_swap=0.5"),
     "loss.label_noise=0.1",
 )
-
-
-@pytest.fixture(scope="module")
-def heads(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    return make_heads(tmp_path_factory.mktemp("heads"))
 
 
 def three_steps(heads: tuple[str, str], destination: Path, num_ranks: int, *assignments: str) -> checkpoint.Checkpoint:

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from configs import resolve
-from tests.training.runs import make_heads
 from torch_utils import checkpoint
 from torch_utils.checkpoint import CheckpointError
 from training.data.fingerprint import fingerprint
@@ -23,11 +22,6 @@ from training.save_header import ResumeError, header_of
 from training.trainer import SaveError, Trainer, new_state
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def heads(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    return make_heads(tmp_path_factory.mktemp("heads"))
 
 
 def config_of(heads: tuple[str, str], *assignments: str) -> RunConfig:
@@ -142,6 +136,7 @@ def test_the_state_of_a_newer_version_is_not_taken_for_a_damaged_one(finished: T
         header_of(changed_header(finished, schema_version=2), Path("state.safetensors"))
 
 
+@pytest.mark.usefixtures("few_pictures")
 @pytest.mark.parametrize("file", ["networks", "state"])
 def test_without_room_a_run_goes_on_and_saves_later(
     heads: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
@@ -171,6 +166,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
+@pytest.mark.usefixtures("few_pictures")
 def test_a_run_that_ends_on_a_full_disk_says_so_and_keeps_what_it_had(heads: tuple[str, str], small_disk: Path) -> None:
     folder = RunFolder(small_disk)
     Trainer(config_of(heads, "loop.total_nimg=8", "loop.keep_every_nimg=null"), folder, CPU).run()

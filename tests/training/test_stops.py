@@ -8,15 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.runs import TORCHRUN, assert_same, command, make_heads, num_starts, start, wait_until
+from tests.training.runs import TORCHRUN, assert_same, command, num_starts, start, wait_until
 from training.run_folder import RunFolder
 
 LONG = ("loop.total_nimg=4000", "loop.snapshot_nimg=4000")  # So that nothing is saved but by the stop.
-
-
-@pytest.fixture(scope="module")
-def heads(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    return make_heads(tmp_path_factory.mktemp("heads"))
 
 
 def in_the_middle(line: list[str], run: Path) -> subprocess.Popen:

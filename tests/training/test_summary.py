@@ -69,7 +69,9 @@ def measured(name: str, batch: int, *, is_training: bool) -> int:
     ("name", "batch"),
     [("panohead_small", 8), pytest.param("panohead", 1, marks=[pytest.mark.slow, pytest.mark.timeout(600)])],
 )
-@pytest.mark.parametrize("is_training", [False, True], ids=["inference", "training"])
+@pytest.mark.parametrize(
+    "is_training", [pytest.param(False, marks=pytest.mark.slow), True], ids=["inference", "training"]
+)
 def test_the_predicted_memory_is_what_a_process_takes(name: str, batch: int, is_training: bool) -> None:
     predicted = rendering_bytes(resolve(name).generator, 25, batch, is_training=is_training)
     assert predicted == pytest.approx(measured(name, batch, is_training=is_training), rel=0.1)

@@ -13,7 +13,7 @@ import torch
 
 from configs import resolve
 from dnnlib.config import ConfigError
-from tests.training.runs import assert_same, make_heads
+from tests.training.runs import assert_same
 from training import trainer as trainer_module
 from training.run_config import RunConfig
 from training.run_folder import RunFolder
@@ -23,26 +23,21 @@ from training.trainer import Trainer
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    return make_heads(tmp_path_factory.mktemp("heads"))
-
-
-def config_of(data: tuple[str, str], *assignments: str) -> RunConfig:
-    images, masks = data
+def config_of(heads: tuple[str, str], *assignments: str) -> RunConfig:
+    images, masks = heads
     return resolve("debug", [f"data.img_data={images}", f"data.seg_data={masks}", "data.workers=0", *assignments])
 
 
-def test_a_part_that_does_not_divide_the_share_is_refused(data: tuple[str, str], tmp_path: Path) -> None:
+def test_a_part_that_does_not_divide_the_share_is_refused(heads: tuple[str, str], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"loop\.part: 3 images .* a divisor of 8"):
-        Trainer(config_of(data, "loop.batch=8", "loop.part=3"), RunFolder(tmp_path), CPU)
+        Trainer(config_of(heads, "loop.batch=8", "loop.part=3"), RunFolder(tmp_path), CPU)
     with pytest.raises(ConfigError, match=r"critic\.group_size: .* compares 4 images .* a divisor of 6"):
-        Trainer(config_of(data, "loop.batch=6", "critic.group_size=4"), RunFolder(tmp_path), CPU)
+        Trainer(config_of(heads, "loop.batch=6", "critic.group_size=4"), RunFolder(tmp_path), CPU)
 
 
-def test_the_augmentation_is_adjusted_by_the_image_count(data: tuple[str, str], tmp_path: Path) -> None:
+def test_the_augmentation_is_adjusted_by_the_image_count(heads: tuple[str, str], tmp_path: Path) -> None:
     adaptive = ("augment.mode=adaptive", "augment.interval_nimg=10", "augment.ramp_nimg=40")
-    trainer = Trainer(config_of(data, "loop.batch=4", "critic.group_size=2", *adaptive), RunFolder(tmp_path), CPU)
+    trainer = Trainer(config_of(heads, "loop.batch=4", "critic.group_size=2", *adaptive), RunFolder(tmp_path), CPU)
     loader = trainer.loader(0)
     observed = []
     for nimg in range(0, 24, 4):
@@ -55,12 +50,13 @@ def test_an_interval_is_passed_once() -> None:
     assert [nimg for nimg in range(4, 41, 4) if passed(nimg - 4, nimg, 10)] == [12, 20, 32, 40]
 
 
+@pytest.mark.usefixtures("few_pictures")
 def test_a_snapshot_that_was_cut_short_is_looked_at_again_and_counted_once(
-    data: tuple[str, str], tmp_path: Path
+    heads: tuple[str, str], tmp_path: Path
 ) -> None:
     def run(folder: RunFolder, total_nimg: int) -> None:
         folder.path.mkdir(exist_ok=True)
-        config = config_of(data, "loop.snapshot_nimg=4", "loop.tick_nimg=4", f"loop.total_nimg={total_nimg}")
+        config = config_of(heads, "loop.snapshot_nimg=4", "loop.tick_nimg=4", f"loop.total_nimg={total_nimg}")
         Trainer(config, folder, CPU, metrics={"count": lambda G, nimg: float(nimg)}).run()
 
     def looks(folder: RunFolder) -> list[tuple[int, bool, bool]]:
@@ -85,13 +81,14 @@ def test_a_snapshot_that_was_cut_short_is_looked_at_again_and_counted_once(
     assert (killed.path / "metric-count.jsonl").read_bytes() == (straight.path / "metric-count.jsonl").read_bytes()
 
 
+@pytest.mark.usefixtures("few_pictures")
 def test_a_run_whose_time_is_over_is_saved_and_shown_and_goes_on_exactly(
-    data: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    heads: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = itertools.count()  # At the clock; each takes a second.
     monkeypatch.setattr(trainer_module, "time", SimpleNamespace(monotonic=lambda: next(looks)))
     limited, straight = RunFolder(tmp_path / "limited"), RunFolder(tmp_path / "straight")
-    config = config_of(data, "loop.tick_nimg=1000", "loop.snapshot_nimg=1000", "loop.total_nimg=12", "loop.batch=4")
+    config = config_of(heads, "loop.tick_nimg=1000", "loop.snapshot_nimg=1000", "loop.total_nimg=12", "loop.batch=4")
     for folder in (limited, straight):
         folder.path.mkdir()
     assert Trainer(config, folder=limited, device=CPU, metrics={"count": lambda G, nimg: float(nimg)}).run(2.0) == 8
@@ -110,7 +107,7 @@ def test_a_run_whose_time_is_over_is_saved_and_shown_and_goes_on_exactly(
 
 
 def test_who_stops_a_run_in_the_step_that_ends_its_time_does_not_wait_for_pictures(
-    data: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    heads: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks = itertools.count()
 
@@ -121,7 +118,7 @@ def test_who_stops_a_run_in_the_step_that_ends_its_time_does_not_wait_for_pictur
         return now
 
     monkeypatch.setattr(trainer_module, "time", SimpleNamespace(monotonic=second))
-    config = config_of(data, "loop.tick_nimg=1000", "loop.snapshot_nimg=1000", "loop.total_nimg=12", "loop.batch=4")
+    config = config_of(heads, "loop.tick_nimg=1000", "loop.snapshot_nimg=1000", "loop.total_nimg=12", "loop.batch=4")
     assert Trainer(config, RunFolder(tmp_path), CPU).run(2.0) == 8
     assert not (tmp_path / "fakes000000.008.png").exists()
     assert RunFolder(tmp_path).saves() == [8]

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from torch import Tensor
 
-from tests.training.runs import TORCHRUN, children, command, make_heads, num_starts, start, wait_until
+from tests.training.runs import TORCHRUN, children, command, num_starts, start, wait_until
 from torch_utils import checkpoint
 from training.run_folder import RunFolder
 
@@ -52,11 +52,6 @@ def nodes() -> Iterator[list[tuple[list[str], str, str]]]:
     finally:
         for name in made:
             ip("netns", "delete", name)
-
-
-@pytest.fixture(scope="module")
-def heads(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    return make_heads(tmp_path_factory.mktemp("heads"))
 
 
 def start_nodes(

@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from configs import resolve
-from tests.training.runs import EVERYTHING, make_heads
+from tests.training.runs import EVERYTHING
 from torch_utils import transfer
 from training.run_folder import RunFolder
 from training.schedules import step_values
@@ -24,11 +24,6 @@ from training.trainer import Trainer
 from training.types import Batch
 
 META = torch.device("meta")
-
-
-@pytest.fixture(scope="module")
-def heads(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    return make_heads(tmp_path_factory.mktemp("heads"))
 
 
 class Sent(TorchDispatchMode):

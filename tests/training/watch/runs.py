@@ -7,9 +7,6 @@ from pathlib import Path
 import torch
 
 from configs import resolve
-from training.data.making.building import build
-from training.data.synthetic.items import MakeHead
-from training.data.synthetic.settings import SyntheticSettings
 from training.run_config import RunConfig
 from training.run_folder import RunFolder
 from training.trainer import Trainer
@@ -34,15 +31,8 @@ _TINY = (
 )
 
 
-def make_data(folder: Path) -> tuple[str, str]:
-    images, masks = str(folder / "img.zip"), str(folder / "seg.zip")
-    make = MakeHead(SyntheticSettings(resolution=32))
-    build(make, 12, img_dest=images, seg_dest=masks, settings={}, workers=1, force=False, description="heads")
-    return images, masks
-
-
-def config_of(data: tuple[str, str], *assignments: str) -> RunConfig:
-    images, masks = data
+def config_of(heads: tuple[str, str], *assignments: str) -> RunConfig:
+    images, masks = heads
     sets = [f"data.img_data={images}", f"data.seg_data={masks}", "data.workers=0"]
     few = ["loop.total_nimg=16", "loop.tick_nimg=4", "loop.snapshot_nimg=16"]
     return resolve("debug", [*sets, *_TINY, *few, *assignments])

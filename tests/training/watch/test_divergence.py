@@ -42,10 +42,11 @@ def test_the_parts_of_a_step_count_together() -> None:
         divergence.check(40, 8, [])
 
 
+@pytest.mark.usefixtures("few_pictures")
 def test_broken_weights_end_a_run_at_the_next_tick_and_the_last_save_is_whole(
-    data: tuple[str, str], tmp_path: Path
+    heads: tuple[str, str], tmp_path: Path
 ) -> None:
-    config = config_of(data, "loop.total_nimg=32", "loop.tick_nimg=8", "loop.snapshot_nimg=16")
+    config = config_of(heads, "loop.total_nimg=32", "loop.tick_nimg=8", "loop.snapshot_nimg=16")
 
     def poison(average: Generator, nimg: int) -> float:
         next(trainer.state.players.generator.field.parameters()).data.flatten()[0] = math.nan
@@ -65,10 +66,10 @@ def test_broken_weights_end_a_run_at_the_next_tick_and_the_last_save_is_whole(
 
 
 def test_a_run_with_a_mad_learning_rate_ends_without_a_save_of_what_it_made(
-    data: tuple[str, str], tmp_path: Path
+    heads: tuple[str, str], tmp_path: Path
 ) -> None:
     config = config_of(
-        data, "generator_adam.lr=1e30", "critic_adam.lr=1e30", "loop.total_nimg=64", "loop.snapshot_nimg=8"
+        heads, "generator_adam.lr=1e30", "critic_adam.lr=1e30", "loop.total_nimg=64", "loop.snapshot_nimg=8"
     )
     trainer = Trainer(config, RunFolder(tmp_path), CPU)
     with pytest.raises(DivergedError, match="There is no earlier save"):

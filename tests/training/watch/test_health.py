@@ -4,7 +4,6 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -192,22 +191,16 @@ BROKEN_RUNS: dict[str, Broken] = {
 }
 
 
-@pytest.fixture
-def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs here are looked at for their statistics."""
-    monkeypatch.setattr("training.watch.watch.render_views", partial(render_views, num_latents=1))
-
-
 @pytest.mark.usefixtures("few_pictures")
 @pytest.mark.parametrize("what", BROKEN_RUNS)
-def test_a_broken_run_is_found(what: str, data: tuple[str, str], tmp_path: Path) -> None:
+def test_a_broken_run_is_found(what: str, heads: tuple[str, str], tmp_path: Path) -> None:
     expected, assignments, prepare = BROKEN_RUNS[what]
-    rows = run(config_of(data, *assignments), tmp_path, prepare)
+    rows = run(config_of(heads, *assignments), tmp_path, prepare)
     assert expected <= set(sounding(rows))
 
 
-def test_a_healthy_run_is_silent(data: tuple[str, str], tmp_path: Path) -> None:
-    rows = run(config_of(data, "loop.total_nimg=32", "loop.tick_nimg=16"), tmp_path)
+def test_a_healthy_run_is_silent(heads: tuple[str, str], tmp_path: Path) -> None:
+    rows = run(config_of(heads, "loop.total_nimg=32", "loop.tick_nimg=16"), tmp_path)
     assert sounding(rows, patience=1.0) == []
     # Nor would it sound any alarm for what needs no patience.
     immediate = {key(alarm) for alarm in ALARMS if alarm.after_nimg <= 2_000} - {("data_wait", "high")}

@@ -20,11 +20,13 @@ from training.watch import rows, watch
 
 
 @pytest.fixture(scope="module")
-def run_folder(data: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run_folder(heads: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of a run that was stopped after 16 of its 24 images."""
     folder = RunFolder(tmp_path_factory.mktemp("run"))
     for total in (16, 24):
-        config = config_of(data, f"loop.total_nimg={total}", "loop.tick_nimg=8", "loop.snapshot_nimg=8", "loop.batch=8")
+        config = config_of(
+            heads, f"loop.total_nimg={total}", "loop.tick_nimg=8", "loop.snapshot_nimg=8", "loop.batch=8"
+        )
         metrics = {"weights": lambda G, nimg: float(nimg), "none": lambda G, nimg: float("nan")}
         Trainer(config, folder, CPU, metrics=metrics, preset=find("debug")).run()
     return folder.path
@@ -43,9 +45,9 @@ class _Blind:
 
 
 def test_a_run_is_bit_by_bit_the_same_unseen(
-    data: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    heads: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = config_of(data, "loop.total_nimg=8", "loop.snapshot_nimg=4")
+    config = config_of(heads, "loop.total_nimg=8", "loop.snapshot_nimg=4")
     ends = []
     for eyes in (watch._Main, _Blind):
         monkeypatch.setattr("training.watch.watch._Main", eyes)
@@ -122,23 +124,23 @@ def test_the_page_needs_nothing_else_and_shows_curves_over_both_sessions(run_fol
 
 
 def test_writing_waits_for_no_disk_and_a_broken_one_is_told_of(
-    data: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    heads: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def full(path: Path, picture: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("training.watch.album.write_picture", full)
-    trainer = Trainer(config_of(data), RunFolder(tmp_path), CPU)
+    trainer = Trainer(config_of(heads), RunFolder(tmp_path), CPU)
     assert trainer.run() == 16
     assert "Could not write pictures: [Errno 28] No space left on device. The training goes on." in caplog.messages
     assert (tmp_path / "report.html").exists()
 
 
 def test_other_ranks_measure_but_write_nothing(
-    data: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    heads: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch_utils.distributed.is_main", lambda: False)
-    trainer = Trainer(config_of(data), RunFolder(tmp_path), CPU)
+    trainer = Trainer(config_of(heads), RunFolder(tmp_path), CPU)
     called: list[int] = []
 
     def metric(G: Generator, nimg: int) -> float:
@@ -155,8 +157,8 @@ def test_other_ranks_measure_but_write_nothing(
 
 
 @pytest.mark.slow
-def test_the_page_of_a_long_run_is_small(data: tuple[str, str], tmp_path: Path) -> None:
-    trainer = Trainer(config_of(data), RunFolder(tmp_path), CPU)
+def test_the_page_of_a_long_run_is_small(heads: tuple[str, str], tmp_path: Path) -> None:
+    trainer = Trainer(config_of(heads), RunFolder(tmp_path), CPU)
     names = [f"{player}/{what}" for player in "GD" for what in ("adversarial", "fake", "real", "gradient_norm")]
     with open(trainer.folder.stats, "w", encoding="utf-8") as file:
         for i in range(100_000):
