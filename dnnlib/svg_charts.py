@@ -96,14 +96,14 @@ def value_scale(points: Points, may_be_log: bool) -> Scale:
 
 
 def linear_scale(low: float, high: float) -> Scale:
-    """A little beyond the values, with three to six round ticks."""
+    """A little beyond the values, with three to eight round ticks."""
     size = max(abs(low), abs(high))
     if size < _NOTHING:
         low, high = 0.0, 1.0
     elif high - low <= 1e-9 * size:
         low, high = low - size / 2, high + size / 2
     step = 10.0 ** math.floor(math.log10((high - low) / 3))
-    step *= next(factor for factor in (5, 2, 1) if (high - low) / (factor * step) >= 3)
+    step *= next((factor for factor in (5, 2) if (high - low) / (factor * step) >= 3), 1)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     ticks = tuple(float(f"{i * step:.10g}") for i in range(first, last + 1))
     return Scale(low, high, ticks)
