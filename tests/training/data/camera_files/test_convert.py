@@ -72,7 +72,7 @@ def test_the_front_of_a_blender_scene_becomes_the_front() -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 10_000), n=st.integers(3, 60))
+@given(seed=st.integers(0, 10_000), n=st.integers(10, 60))  # Three may stand on one side by chance, which is below.
 def test_the_pictures_up_is_found_in_a_world_turned_anyhow(seed: int, n: int) -> None:
     R = rotation(seed)
     up = up_of_cameras(turned(around_head(n, seed), R).T_world_cam)
