@@ -96,7 +96,7 @@ def value_scale(points: Points, may_be_log: bool) -> Scale:
 
 
 def linear_scale(low: float, high: float) -> Scale:
-    """A little beyond the values, with three to eight round ticks."""
+    """From the one to the other, or around a single value, with three to eight round ticks."""
     size = max(abs(low), abs(high))
     if size < _NOTHING:
         low, high = 0.0, 1.0
