@@ -2,15 +2,12 @@
 import os
 import pathlib
 import socket
-import subprocess
-import sys
 
 import pytest
 
+from tests.processes import Process
 from torch_utils.ops import native, toolchain
 from torch_utils.ops.__main__ import OPERATORS
-
-ROOT = pathlib.Path(__file__).parents[2]
 
 
 class Ranks:
@@ -20,31 +17,18 @@ class Ranks:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        self.outputs = [folder / f"rank{rank}.txt" for rank in range(num_ranks)]
         self.processes = []
         for rank in start or range(num_ranks):
             settings = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": num_ranks, "MASTER_PORT": port}
-            settings |= {
-                "MASTER_ADDR": "127.0.0.1",
-                "OMP_NUM_THREADS": 1,
-                "PYTHONPATH": ROOT,
-                "GLOO_SOCKET_IFNAME": "lo",
-            }
-            with self.outputs[rank].open("w") as output:
-                command = [sys.executable, "-c", program]
-                env = os.environ | {name: str(value) for name, value in settings.items()}
-                self.processes.append(subprocess.Popen(command, env=env, stdout=output, stderr=subprocess.STDOUT))
+            settings |= {"MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": 1, "GLOO_SOCKET_IFNAME": "lo"}
+            env = os.environ | {name: str(value) for name, value in settings.items()}
+            self.processes.append(Process(program, env, folder / f"rank{rank}.txt"))
 
     def output(self, rank: int) -> str:
-        return self.outputs[rank].read_text()
+        return self.processes[rank].text
 
-    def codes(self, timeout_s: float = 60) -> list[int]:
-        return [process.wait(timeout_s) for process in self.processes]
-
-    def end(self) -> None:
-        for process in self.processes:
-            process.kill()
-            process.wait()
+    def codes(self) -> list[int]:
+        return [process.wait() for process in self.processes]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +42,8 @@ def start_ranks(tmp_path_factory):
 
     yield start
     for ranks in started:
-        ranks.end()
+        for process in ranks.processes:
+            process.end()
 
 
 @pytest.fixture(scope="session")

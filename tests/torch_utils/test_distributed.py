@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import os
 import signal
 import time
 
@@ -185,8 +186,8 @@ def faults(start_ranks):
         while not all("ready" in ranks.output(rank) for rank in range(len(ranks.processes))):
             assert time.monotonic() < deadline, "".join(map(ranks.output, range(len(ranks.processes))))
             time.sleep(0.05)
-    runs["killed"].processes[1].send_signal(signal.SIGKILL)
-    runs["stopped"].processes[0].send_signal(signal.SIGSTOP)
+    runs["killed"].processes[1].kill()
+    os.kill(runs["stopped"].processes[0].pid, signal.SIGSTOP)
     return runs
 
 

@@ -2,13 +2,16 @@
 """Freed memory that stays. Every program is a process of its own: what is kept cannot be unkept."""
 
 import os
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.processes import Process
 from torch_utils import heap
+
+Run = Callable[..., list[str]]
 
 linux_only = pytest.mark.skipif(heap._glibc() is None, reason="elsewhere nothing is kept")
 # Both ways: the native library's own memory, and glibc told to keep.
@@ -25,19 +28,24 @@ def faults():
 """
 
 
-def run(program: str, ops: str = "native") -> list[str]:
-    """The words that the program prints."""
-    env = {**os.environ, "FULLHEAD_OPS": ops}
-    done = subprocess.run(
-        [sys.executable, "-c", PRELUDE + program], check=False, capture_output=True, text=True, env=env
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Gives the words of the last line that a program prints; before it PyTorch may log."""
+
+    def run(program: str, ops: str = "native") -> list[str]:
+        process = Process(PRELUDE + program, {**os.environ, "FULLHEAD_OPS": ops}, tmp_path / "output.txt")
+        try:
+            assert process.wait() == 0, process.text
+        finally:
+            process.end()
+        return process.lines[-1].split()
+
+    return run
 
 
 @linux_only
 @both_ways
-def test_memory_that_is_kept_is_not_fetched_again(ops: str) -> None:
+def test_memory_that_is_kept_is_not_fetched_again(run: Run, ops: str) -> None:
     program = """
 def cost():
     before = faults()
@@ -56,7 +64,7 @@ print(usual, kept, before - resident())
 
 
 @linux_only
-def test_what_is_kept_lies_on_huge_pages() -> None:
+def test_what_is_kept_lies_on_huge_pages(run: Run) -> None:
     setting = Path("/sys/kernel/mm/transparent_hugepage/enabled")
     if not setting.exists() or "[never]" in setting.read_text():
         pytest.skip("this system gives none")
@@ -68,7 +76,7 @@ print(*[l.split()[1] for l in open('/proc/self/smaps_rollup') if l.startswith('A
 
 
 @linux_only
-def test_pieces_of_any_sizes_keep_what_is_written_into_them() -> None:
+def test_pieces_of_any_sizes_keep_what_is_written_into_them(run: Run) -> None:
     program = """
 heap.keep_freed_memory()
 def churn(seed, failures):
@@ -93,7 +101,7 @@ print(len(failures))
 
 
 @linux_only
-def test_no_more_is_touched_than_was_in_use_at_once() -> None:
+def test_no_more_is_touched_than_was_in_use_at_once(run: Run) -> None:
     """Pieces that grow by turns: of each size only one is in use, and a list of free pieces by size would keep all."""
     program = """
 heap.keep_freed_memory()
@@ -107,7 +115,7 @@ print(resident() - before)
 
 
 @linux_only
-def test_gaps_that_touch_become_one() -> None:
+def test_gaps_that_touch_become_one(run: Run) -> None:
     program = """
 heap.keep_freed_memory()
 pieces = [torch.zeros(4 << 20, dtype=torch.uint8) for _ in range(6)]
@@ -127,7 +135,7 @@ print("one")
 
 
 @linux_only
-def test_pieces_from_before_and_of_the_system_are_given_back_where_they_came_from() -> None:
+def test_pieces_from_before_and_of_the_system_are_given_back_where_they_came_from(run: Run) -> None:
     program = """
 conv = torch.nn.Conv2d(8, 8, 3)
 x = torch.randn(1, 8, 300, 300)
@@ -146,7 +154,7 @@ except RuntimeError as error:
 
 
 @linux_only
-def test_a_child_goes_on_with_its_own() -> None:
+def test_a_child_goes_on_with_its_own(run: Run) -> None:
     program = """
 torch.set_num_threads(1)  # OpenMP's threads do not live through a fork.
 heap.keep_freed_memory()
@@ -154,8 +162,10 @@ stop = threading.Event()
 def work():
     while not stop.is_set():
         torch.zeros(1 << 20)
-worker = threading.Thread(target=work); worker.start()
 held = torch.ones(1 << 20)
+# A function of PyTorch takes a lock of glibc's at its first use: a fork in that moment leaves it locked in the child.
+held.fill_(1); torch.empty(1).fill_(1); torch.zeros(1)
+worker = threading.Thread(target=work); worker.start()
 for _ in range(20):
     child = os.fork()
     if child == 0:
@@ -169,7 +179,7 @@ print(float(held.sum()) == 1 << 20)
 
 
 @linux_only
-def test_the_profiler_counts_them() -> None:
+def test_the_profiler_counts_them(run: Run) -> None:
     program = """
 heap.keep_freed_memory()
 with torch.profiler.profile(profile_memory=True) as seen:
@@ -180,7 +190,7 @@ print(max(event.cpu_memory_usage for event in seen.events()))
 
 
 @linux_only
-def test_a_process_without_addresses_tells_glibc() -> None:
+def test_a_process_without_addresses_tells_glibc(run: Run) -> None:
     program = """
 import resource
 import torch_utils.ops.native as native

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from tests.processes import Process
 from torch_utils import checkpoint
 from training.data.making.building import build
 from training.data.synthetic.items import MakeHead
@@ -53,11 +54,19 @@ def command(heads: tuple[str, str], run: Path, *assignments: str) -> list[str]:
     return [sys.executable, str(ROOT / "train.py"), "--cfg=debug", f"--run={run}", *(f"--set={x}" for x in fields)]
 
 
+_SETTINGS = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "GLOO_SOCKET_IFNAME": "lo"}
+
+
 def start(line: list[str], output: Path) -> subprocess.Popen:
     """In the background. What it says is added to the file."""
-    settings = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "GLOO_SOCKET_IFNAME": "lo"}
     with output.open("a") as said:
-        return subprocess.Popen(line, env=os.environ | settings, stdout=said, stderr=subprocess.STDOUT)
+        return subprocess.Popen(line, env=os.environ | _SETTINGS, stdout=said, stderr=subprocess.STDOUT)
+
+
+def start_script(line: list[str], output: Path) -> Process:
+    """The same for a Python script, without the seconds that importing PyTorch takes."""
+    program = f"import runpy, sys; sys.argv = {line[1:]!r}; runpy.run_path(sys.argv[0], run_name='__main__')"
+    return Process(program, os.environ | _SETTINGS, output)
 
 
 def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 60.0, pause_s: float = 0.002) -> None:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What callers pass to a generator: what scripts for EG3D pass works, the rest is told in a sentence."""
 
-import subprocess
-import sys
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.processes import Process
 from tests.training.small import codes, labels, small_generator
 from training import generator_checks
 from training.generator import Generator
 from training.tensor_checks import values_trusted
 
 C = labels(0.3, 2.0)
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +93,7 @@ def test_bad_input_is_told_in_a_sentence(G: Generator, ws: Tensor, call, message
         call(G, ws)
 
 
-def test_values_of_another_type_are_told_in_a_sentence() -> None:
+def test_values_of_another_type_are_told_in_a_sentence(tmp_path: Path) -> None:
     # In a program of its own: here annotations are checked first.
     script = """
 from tests.training.test_generator_checks import *
@@ -114,14 +113,15 @@ for call in (
     except ValueError as error:
         print(error)
 """
-    lines = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert [line.partition(" (")[0] for line in lines.splitlines()[:4]] == [
+    program = Process(script, os.environ, tmp_path / "output.txt")
+    assert program.wait() == 0, program.text
+    assert [line.partition(" (")[0] for line in program.lines[:4]] == [
         "z must be a tensor",
         "z must be a tensor",
         "c must be a tensor",
         "ws_bcg must be a tensor",
     ]
-    assert [line.rpartition(" ")[2] for line in lines.splitlines()[4:]] == ["'0.7'.", "True.", "8.0."]
+    assert [line.rpartition(" ")[2] for line in program.lines[4:]] == ["'0.7'.", "True.", "8.0."]
 
 
 @torch.no_grad()

@@ -4,6 +4,7 @@
 import pytest
 import torch
 
+from tests.marks import slow_but
 from tests.training.golden import C0, C1, INIT, RENDERING, normals, uniforms, with_golden_weights
 from training.builder import build_critic, build_generator
 from training.pretrained.official_config import PANOHEAD, critic_config, generator_config
@@ -32,9 +33,7 @@ def close(values: list[float], golden: list[float], rtol: float) -> bool:
     return torch.allclose(torch.tensor(values), torch.tensor(golden), rtol=rtol, atol=0)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "DualDiscriminator" else []) for name in GOLDEN]
-)
+@pytest.mark.parametrize("name", slow_but(["MaskDualDiscriminatorV2"], GOLDEN))  # PanoHead's own.
 def test_scores_and_gradients_of_the_pictures(name: str) -> None:
     num_parameters, logits, gradients = GOLDEN[name]
     D = with_golden_weights(build_critic(critic_config(name, {}), resolution=512))

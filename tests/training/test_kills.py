@@ -10,21 +10,26 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.runs import TORCHRUN, assert_same, children, command, num_starts, start, wait_until
+from tests.processes import Process
+from tests.training.runs import (
+    TORCHRUN,
+    assert_same,
+    children,
+    command,
+    num_starts,
+    start,
+    start_script,
+    wait_until,
+)
 from training.run_folder import RunFolder
 
 
-def uninterrupted(line: list[str], folder: Path) -> None:
-    output = folder / "straight.txt"
-    assert start(line, output).wait(500) == 0, output.read_text()
-
-
-def wait_for_start(process: subprocess.Popen, run: Path, before: int) -> None:
+def wait_for_start(process: subprocess.Popen | Process, run: Path, before: int) -> None:
     """Until there are more starts than before, or the process has ended."""
     wait_until(lambda: num_starts(run) > before or process.poll() is not None, "the start", 120)
 
 
-def wait_for_a_save(process: subprocess.Popen, run: Path) -> None:
+def wait_for_a_save(process: Process, run: Path) -> None:
     """Or there is nothing to go on from; or the process has ended."""
     wait_until(lambda: bool(RunFolder(run).saves()) or process.poll() is not None, "a save", 120)
 
@@ -43,19 +48,20 @@ def killed_and_gone_on(line: list[str], run: Path, num_kills: int, seed: int) ->
     moments, output = random.Random(seed), run.with_suffix(".txt")
     for _ in range(num_kills):
         before = num_starts(run)
-        process = start(line, output)
+        process = start_script(line, output)
         try:
             wait_for_start(process, run, before)
             wait_for_a_save(process, run)
             wait_for_a_moment(moments, run)
         finally:
             process.kill()
-        assert process.wait(60) == -signal.SIGKILL, output.read_text()
-    assert start(line, output).wait(500) == 0, output.read_text()
+        assert process.wait() == -signal.SIGKILL, output.read_text()
+    assert start_script(line, output).wait(500) == 0, output.read_text()
 
 
 def test_a_training_that_was_killed_ends_as_one_that_was_not(heads: tuple[str, str], tmp_path: Path) -> None:
-    uninterrupted(command(heads, tmp_path / "straight", "loop.total_nimg=24"), tmp_path)
+    straight = command(heads, tmp_path / "straight", "loop.total_nimg=24")
+    assert start_script(straight, tmp_path / "straight.txt").wait() == 0
     killed_and_gone_on(command(heads, tmp_path / "killed", "loop.total_nimg=24"), tmp_path / "killed", 1, seed=5)
     assert "Going on from image" in (tmp_path / "killed.txt").read_text()
     assert_same(tmp_path / "straight", tmp_path / "killed")
@@ -65,7 +71,8 @@ def test_a_training_that_was_killed_ends_as_one_that_was_not(heads: tuple[str, s
 @pytest.mark.timeout(1200)
 def test_a_training_killed_a_dozen_times_ends_as_one_that_was_not(heads: tuple[str, str], tmp_path: Path) -> None:
     total = "loop.total_nimg=360"
-    uninterrupted(command(heads, tmp_path / "straight", total), tmp_path)
+    straight = command(heads, tmp_path / "straight", total)
+    assert start_script(straight, tmp_path / "straight.txt").wait(500) == 0
     killed_and_gone_on(command(heads, tmp_path / "killed", total), tmp_path / "killed", 12, seed=2)
     assert_same(tmp_path / "straight", tmp_path / "killed")
 
@@ -94,6 +101,6 @@ def test_two_ranks_one_of_which_is_killed_ten_times_end_as_two_that_were_not(
 ) -> None:
     total = "loop.total_nimg=240"
     straight = command(heads, tmp_path / "straight", total)
-    uninterrupted([*TORCHRUN, "--nproc-per-node=2", "--", *straight], tmp_path)
+    assert start([*TORCHRUN, "--nproc-per-node=2", "--", *straight], tmp_path / "straight.txt").wait(500) == 0
     brought_back_by_torchrun(command(heads, tmp_path / "killed", total), tmp_path / "killed", 10, seed=3)
     assert_same(tmp_path / "straight", tmp_path / "killed")

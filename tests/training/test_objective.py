@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.marks import slow_but
 from tests.training.small import labels, small_critic, small_generator
 from training.adaptation import AbstractAdaptation
 from training.augment.augmenter import Augmenter
@@ -64,7 +65,7 @@ def test_corrected_conditions_reach_the_field_and_styles_only_if_they_come_first
     assert all((last == 1.5).all() for last in given["field"])
 
 
-@pytest.mark.parametrize("kind", ["l1", "monotonic-fixed", "total-variation"])
+@pytest.mark.parametrize("kind", slow_but(["monotonic-fixed"], ["l1", "monotonic-fixed", "total-variation"]))
 def test_all_of_a_step_is_where_the_computation_is(kind: DensityKind) -> None:
     """On the meta device, which takes part in no computation with the host."""
     there = torch.device("meta")

@@ -1,89 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small machine to build on: a cache folder, two tiny sources, a C++ compiler that does as told, and processes.
 
-The sources compile in milliseconds, so that builds can be killed, raced and spoilt many times. The processes are real;
-they are forked from a server that has imported PyTorch but has built and loaded nothing.
+The sources compile in milliseconds, so that builds can be killed, raced and spoilt many times.
 """
 
-import contextlib
-import json
-import multiprocessing
 import os
 import shlex
 import shutil
-import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.processes import TIME_LIMIT_S, Process
 from torch_utils.ops import build
 
 SOURCES = ("biased_act", "composite")
-TIME_LIMIT_S = 60
 
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["torch_utils.ops.selfcheck", "torch_utils.ops.__main__"])
-
-# Every process prints to its own file, and sees only the environment that it is given.
 _PRELUDE = """
-import json, os, sys, time
+import sys, time
 from pathlib import Path
-os.setsid()
-settings = json.loads(settings)
-output = os.open(settings["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-os.dup2(output, 1)
-os.dup2(output, 2)
-os.environ.clear()
-os.environ.update(settings["env"])
-import torch
 from torch_utils import ops
 from torch_utils.ops import build, native
-if settings["csrc"]:
-    build.CSRC = Path(settings["csrc"])
+csrc = {csrc!r}
+if csrc:
+    build.CSRC = Path(csrc)
 
 def answer():
     "What the built library says."
     import ctypes
     return ctypes.CDLL(str(build.ensure().path)).stand_in_biased_act()
 """
-
-
-class Process:
-    """A process of the machine, and what it printed."""
-
-    def __init__(self, code: str, env: dict[str, str], csrc: Path | None, output: Path) -> None:
-        self._output = output
-        settings = json.dumps({"env": env, "csrc": csrc and str(csrc), "output": str(output)})
-        self._process = _context.Process(target=exec, args=(_PRELUDE + code, {"settings": settings}))
-        self._process.start()
-        self.pid = self._process.pid
-
-    @property
-    def lines(self) -> list[str]:
-        """What it printed, but for the progress that shows on a busy machine."""
-        text = self._output.read_text() if self._output.exists() else ""
-        return [line for line in text.splitlines() if not line.startswith("Building the native operators")]
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self.lines)
-
-    def wait(self, limit_s: float = TIME_LIMIT_S) -> int:
-        """The exit code; negative for a signal. Hanging fails the test."""
-        self._process.join(limit_s)
-        assert self._process.exitcode is not None, f"process {self.pid} hangs; it said: {self.text}"
-        return self._process.exitcode
-
-    def kill(self) -> None:
-        """Kills it alone; the processes that it started go on."""
-        self._process.kill()
-        self._process.join()
-
-    def end(self) -> None:
-        """Kills it and its forks. Compilers are left: they have groups of their own."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self.kill()
 
 
 class Machine:
@@ -156,7 +102,8 @@ class Machine:
         """Starts Python code with `env` on top of the machine's; None removes a variable."""
         values = {name: value for name, value in {**self.env, **env}.items() if value is not None}
         output = self.folder / f"output{len(self._processes)}"
-        self._processes.append(Process(code, values, self.csrc if csrc else None, output))
+        prelude = _PRELUDE.format(csrc=str(self.csrc) if csrc else None)
+        self._processes.append(Process(prelude + code, values, output))
         return self._processes[-1]
 
     def run(self, code: str, *, fails: bool = False, csrc: bool = True, **env: str | None) -> Process:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.torch_utils.ops.machine import SOURCES, Machine, Process
+from tests.processes import Process
+from tests.torch_utils.ops.machine import SOURCES, Machine
 from torch_utils.ops import selfcheck
 from torch_utils.ops.__main__ import OPERATORS
 

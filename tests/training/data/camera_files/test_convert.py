@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnnlib.files import open_store
+from tests.marks import slow_but
 from training.camera_checks import check_labels
 from training.camera_paths import camera_on_sphere, sample_hv
 from training.cameras import label_from_camera
@@ -163,7 +164,11 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("options", BROKEN)
+# The others are variations of these, and take a second each.
+FEW = ("--flip axes", "--flip inverse", "--up cameras --recentre", "--up z --recentre --rescale")
+
+
+@pytest.mark.parametrize("options", slow_but(FEW, BROKEN))
 def test_cameras_that_are_not_in_order_are_refused_with_the_options_that_mend_them(options: str) -> None:
     with pytest.raises(CameraFileError) as error:
         check(BROKEN[options], Conversion())

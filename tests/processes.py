@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Python programs in processes of their own, which start in a fraction of the time that it takes to import PyTorch.
+
+They are forked from a server that has imported PyTorch and the operators' package, but has built, loaded and computed
+nothing.
+"""
+
+import contextlib
+import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+TIME_LIMIT_S = 60
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["torch_utils.ops.selfcheck", "torch_utils.ops.__main__"])
+
+# Every process prints to its own file, and sees only the environment that it is given.
+_PRELUDE = """
+import json, os
+os.setsid()
+settings = json.loads(settings)
+output = os.open(settings["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+os.dup2(output, 1)
+os.dup2(output, 2)
+os.environ.clear()
+os.environ.update(settings["env"])
+import torch
+if "OMP_NUM_THREADS" in os.environ:
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))  # OpenMP has read the server's own.
+"""
+
+
+class Process:
+    """One of them, begun, and what it printed."""
+
+    def __init__(self, code: str, env: Mapping[str, str], output: Path) -> None:
+        self._output = output
+        settings = json.dumps({"env": dict(env), "output": str(output)})
+        self._process = _context.Process(target=exec, args=(_PRELUDE + code, {"settings": settings}))
+        self._process.start()
+        self.pid = self._process.pid
+
+    @property
+    def lines(self) -> list[str]:
+        """What it printed, but for the progress that shows on a busy machine."""
+        text = self._output.read_text() if self._output.exists() else ""
+        return [line for line in text.splitlines() if not line.startswith("Building the native operators")]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def wait(self, limit_s: float = TIME_LIMIT_S) -> int:
+        """The exit code; negative for a signal. Hanging fails the test."""
+        self._process.join(limit_s)
+        assert self._process.exitcode is not None, f"process {self.pid} hangs; it said: {self.text}"
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        """The exit code, if it has ended."""
+        return self._process.exitcode
+
+    def kill(self) -> None:
+        """Kills it alone; the processes that it started go on."""
+        self._process.kill()
+        self._process.join()
+
+    def end(self) -> None:
+        """Kills it and its forks. What has a group of its own is left."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.kill()
