@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the parts of an ablation are. A part whose file is there is finished, so the same command goes on.
 
-FOLDER/plan.json                    the budget and the preset in full; others need another folder
+FOLDER/plan.json                    budget, preset in full, what variants change of it; others need another folder
 FOLDER/data/                        the training set, and the same heads without drift
 FOLDER/VARIANT-SEED/run/            what train.py writes
 FOLDER/VARIANT-SEED/measures/*.json numbers by name
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, final
 
 from benchmarks.ablations.budgets import Budget
+from benchmarks.ablations.variants import VARIANTS
 from dnnlib.atomic import atomic_write_text
 from dnnlib.config import Tree, to_tree
 from dnnlib.config_paths import ABSENT, leaves
@@ -43,11 +44,13 @@ class AblationFolder:
         self.plan = self.path / "plan.json"
 
     def claim(self, budget: Budget, base: RunConfig) -> None:
-        """Makes the folder, or goes on with it. Refuses one that was begun with another budget, preset or device.
+        """Makes the folder, or goes on with it. Refuses one begun with another budget, preset, variant or device.
 
         `base` is what the runs share: the name of a preset does not tell what it was when the folder was begun.
         """
-        now = {"budget": budget.facts(), "config": _deciding(base)}
+        variants = {key: each.changes for key, each in VARIANTS.items()}
+        now = {"budget": budget.facts(), "variants": variants, "config": _deciding(base)}
+        now = json.loads(json.dumps(now))  # As it will be read: a tuple is a list then.
         if self.plan.exists():
             before, after = leaves(read_values(self.plan)), leaves(now)
             pairs = ((path, before.get(path, ABSENT), after.get(path, ABSENT)) for path in {**after, **before})

@@ -137,6 +137,15 @@ def test_a_folder_belongs_to_what_the_preset_was(tmp_path: Path, path: str, valu
         folder.claim(budget, replace(config, **{path: value}))
 
 
+def test_a_folder_belongs_to_what_the_variants_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, budget, config = AblationFolder(tmp_path / "work"), budgets.BUDGETS["minutes"], base("panohead_small")
+    folder.claim(budget, config)
+    changed = VARIANTS["planes"].changes | {"generator.field.depth": 2}
+    monkeypatch.setitem(VARIANTS, "planes", VARIANTS["planes"]._replace(changes=changed))
+    with pytest.raises(ValueError, match=r"\(variants.planes.generator.field.depth 1 -> 2\)"):
+        folder.claim(budget, config)
+
+
 def test_a_folder_may_be_moved_and_get_more_seeds(tmp_path: Path) -> None:
     budget = budgets.BUDGETS["minutes"]
 
