@@ -5,6 +5,7 @@ At first a signal ends the program at once and cleanly: nothing has been done. I
 and the work goes on to a place where it can be saved. A second Ctrl-C ends even that.
 """
 
+import os
 import signal
 import sys
 import threading
@@ -22,6 +23,7 @@ def exit_cleanly_on_stop() -> None:
     """From now on a signal ends the program with status 0. To be called before anything that takes time."""
     for number in _STOPPING:
         signal.signal(number, _exit)
+    sys.unraisablehook = _exit_though_dropped
 
 
 @contextmanager
@@ -50,3 +52,10 @@ def stop_requests() -> Iterator[threading.Event]:
 def _exit(number: int, frame: Any) -> None:
     print("Stopped before the work began: there is nothing to save.", file=sys.stderr, flush=True)
     sys.exit(0)
+
+
+def _exit_though_dropped(dropped: Any) -> None:
+    # Python drops what a handler raises in a destructor, and in the callback at the end of every import.
+    if isinstance(dropped.exc_value, SystemExit):
+        os._exit(0)
+    sys.__unraisablehook__(dropped)

@@ -2,7 +2,10 @@
 """Python programs in processes of their own, which start in a fraction of the time that it takes to import PyTorch.
 
 They are forked from a server that has imported PyTorch and the operators' package, but has built, loaded and computed
-nothing.
+nothing. Where nothing can be forked (Windows) they start as slowly as any.
+
+What that hides: all have one hash seed, so that the order of a set of strings is the same in all; and they end without
+the end of Python's interpreter, where libraries may crash. What is to show those is started by subprocess.
 """
 
 import contextlib
@@ -15,13 +18,17 @@ from pathlib import Path
 
 TIME_LIMIT_S = 60
 
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["torch_utils.ops.selfcheck", "torch_utils.ops.__main__"])
+_CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()
+_context = multiprocessing.get_context("forkserver" if _CAN_FORK else "spawn")
+if _CAN_FORK:
+    _context.set_forkserver_preload(["torch_utils.ops.selfcheck", "torch_utils.ops.__main__"])
 
-# Every process prints to its own file, and sees only the environment that it is given.
+# Every process prints to its own file, and sees the environment that it is given; but what libraries read when they are
+# imported is the server's.
 _PRELUDE = """
 import json, os
-os.setsid()
+if hasattr(os, "setsid"):
+    os.setsid()
 settings = json.loads(settings)
 output = os.open(settings["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 os.dup2(output, 1)
@@ -29,7 +36,7 @@ os.dup2(output, 2)
 os.environ.clear()
 os.environ.update(settings["env"])
 import torch
-if "OMP_NUM_THREADS" in os.environ:
+if os.environ.get("OMP_NUM_THREADS", "").isdecimal():
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))  # OpenMP has read the server's own.
 """
 
@@ -55,10 +62,14 @@ class Process:
         return "\n".join(self.lines)
 
     def wait(self, limit_s: float = TIME_LIMIT_S) -> int:
-        """The exit code; negative for a signal. Hanging fails the test."""
-        self._process.join(limit_s)
-        assert self._process.exitcode is not None, f"process {self.pid} hangs; it said: {self.text}"
-        return self._process.exitcode
+        """The exit code; negative for a signal. What hangs fails the test, and is ended."""
+        try:
+            self._process.join(limit_s)
+            assert self.poll() is not None, f"process {self.pid} hung for {limit_s:g} s; it said: {self.text}"
+        except BaseException:  # Also pytest's own limit: multiprocessing would wait for it at the end, for ever.
+            self.end()
+            raise
+        return self.poll()
 
     def poll(self) -> int | None:
         """The exit code, if it has ended."""
@@ -71,6 +82,7 @@ class Process:
 
     def end(self) -> None:
         """Kills it and its forks. What has a group of its own is left."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
         self.kill()

@@ -210,11 +210,14 @@ def test_ctrl_c_leaves_a_video_of_the_frames_so_far(network: Path, tmp_path: Pat
     command = [sys.executable, "gen_videos.py", "--network", str(network), "--device", "cpu"]
     command += ["--w-frames", "100000", "--output", str(tmp_path / "a.mp4")]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as program:
-        for line in program.stderr:  # The first line on progress; it comes after a second.
-            if "frame" in line:
-                break
-        program.send_signal(signal.SIGINT)
-        _, err = program.communicate(timeout=120)
+        try:
+            for line in program.stderr:  # The first line on progress; it comes after a second.
+                if "frame" in line:
+                    break
+            program.send_signal(signal.SIGINT)
+            _, err = program.communicate(timeout=120)
+        finally:
+            program.kill()
     assert program.returncode == 130
     assert "of 100000 frames" in err
     assert len(decode(tmp_path / "a.mp4")) > 0

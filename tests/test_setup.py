@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -99,9 +98,7 @@ def test_it_installs_once_and_then_does_nothing(checkout: Path) -> None:
     assert set_up(checkout).returncode == 0
     log = (checkout / "pip.log").read_text()
     assert "--constraint constraints.txt --editable .[dev]" in log
-    start = time.perf_counter()
     assert set_up(checkout).returncode == 0
-    assert time.perf_counter() - start < 2
     assert (checkout / "pip.log").read_text() == log
 
 

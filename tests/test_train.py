@@ -135,7 +135,9 @@ def _process_as_it_was() -> Iterator[None]:
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     logger = logging.getLogger("fullhead")
     before = (logger.handlers[:], logger.propagate, logger.level)
+    hook = sys.unraisablehook
     yield
+    sys.unraisablehook = hook
     for number, handler in handlers.items():
         signal.signal(number, handler)
     logger.handlers[:], logger.propagate = before[0], before[1]
@@ -252,8 +254,11 @@ def test_a_run_that_broke_ends_with_a_sentence(data: str, tmp_path: Path, monkey
     assert "Traceback" not in done.output
 
 
-def test_a_dry_run_prints_the_configuration_and_writes_nothing(data: str, tmp_path: Path) -> None:
-    done = run(tmp_path, f"--cfg=debug {data} --outdir=runs --kimg=2 --batch-gpu 2 --set seed=3 --dry-run")
+def test_a_dry_run_prints_the_configuration_and_writes_nothing(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = invoke(f"--cfg=debug {data} --outdir=runs --kimg=2 --batch-gpu 2 --set seed=3 --dry-run")
     config = json.loads(done.stdout)
     assert (config["loop"]["total_nimg"], config["loop"]["part"], config["seed"]) == (2000, 2, 3)
     assert not list(tmp_path.iterdir())

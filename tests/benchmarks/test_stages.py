@@ -8,6 +8,7 @@ from training.portraits.seeds import z_of_seeds
 from training.portraits.trajectories import moving
 
 
+@pytest.mark.slow
 def test_stages_add_up_to_a_picture_and_leave_the_generator_as_it_was() -> None:
     G = generator("panohead_debug", "cpu")
 

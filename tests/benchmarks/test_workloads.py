@@ -63,6 +63,7 @@ def test_steps_of_an_inversion_are_timed(stage: str) -> None:
     assert set(record["milliseconds"]) == {FAST, PLAIN}
 
 
+@pytest.mark.slow
 def test_a_training_iteration_has_r1_as_often_as_it_is_due(tmp_path: Path) -> None:
     with iteration(resolve("panohead_debug"), "cpu") as workload:
         assert [part.times for part in workload.ways[FAST].values()] == [15 / 16, 1 / 16]

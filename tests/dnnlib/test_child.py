@@ -32,7 +32,7 @@ def test_who_is_asked_to_stop_may_save_first(tmp_path: Path) -> None:
             time.sleep(0.01)
         asked.set()
 
-    thread = threading.Thread(target=ask)
+    thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     assert run_child([sys.executable, "-c", SAVING, str(file)], asked) == 7
     thread.join()

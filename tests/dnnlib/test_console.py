@@ -152,7 +152,7 @@ def test_a_forked_child_can_speak_although_another_thread_was_speaking(capfd):
             speaking.set()
             finish.wait()
 
-    speaker = threading.Thread(target=speak)
+    speaker = threading.Thread(target=speak, daemon=True)
     speaker.start()
     speaking.wait()
     child = os.fork()

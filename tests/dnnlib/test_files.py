@@ -398,7 +398,7 @@ def test_closing_in_one_thread_while_others_read_is_an_error_and_no_crash(tmp_pa
         except (ValueError, OSError) as error:  # The second when the file closes in the middle of a read.
             outcomes.append(error)
 
-    readers = [threading.Thread(target=read) for _ in range(4)]
+    readers = [threading.Thread(target=read, daemon=True) for _ in range(4)]
     for reader in readers:
         reader.start()
     store.close()

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,12 +38,36 @@ def test_one_ctrl_c_that_arrives_twice_and_a_second_sigterm_are_one_request() ->
 
 def test_before_the_work_a_signal_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    hook = sys.unraisablehook
     try:
         exit_cleanly_on_stop()
         with pytest.raises(SystemExit) as caught:
             os.kill(os.getpid(), signal.SIGTERM)
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
     assert caught.value.code == 0
     assert "nothing to save" in capsys.readouterr().err
+
+
+IN_A_DESTRUCTOR = """
+import os, signal, sys
+from dnnlib.stop import exit_cleanly_on_stop
+exit_cleanly_on_stop()
+class Dying:
+    def __del__(self):
+        if {raises}:
+            raise ValueError("told as usual")
+        os.kill(os.getpid(), signal.SIGTERM)
+Dying()
+sys.exit(3)
+"""
+
+
+@pytest.mark.parametrize(("raises", "code", "told"), [(False, 0, "nothing to save"), (True, 3, "told as usual")])
+def test_a_signal_that_comes_where_python_drops_exceptions_ends_it_too(raises: bool, code: int, told: str) -> None:
+    command = [sys.executable, "-c", IN_A_DESTRUCTOR.format(raises=raises)]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, told in done.stderr) == (code, True)

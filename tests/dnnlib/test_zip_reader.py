@@ -154,9 +154,12 @@ def test_more_content_than_declared_is_not_decompressed(place):
     bomb, innocent = b"\0" * 50_000_000, 1000
     content = build({"a": bomb}, zipfile.ZIP_DEFLATED)
     content = patched(content, struct.pack("<L", len(bomb)), struct.pack("<L", innocent))
-    start = time.process_time()
-    refuses(place(content), f"decompresses to more than the declared {innocent} bytes", "a")
-    assert time.process_time() - start < 0.05  # The whole would take several times that.
+    took_s = []
+    for _ in range(3):
+        start_s = time.process_time()
+        refuses(place(content), f"decompresses to more than the declared {innocent} bytes", "a")
+        took_s.append(time.process_time() - start_s)
+    assert min(took_s) < 0.05  # The whole would take several times that.
 
 
 def test_a_member_that_declares_too_much_is_refused_unread(place, monkeypatch):

@@ -17,18 +17,18 @@ class Ranks:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        self.processes = []
+        self.processes = {}
         for rank in start or range(num_ranks):
             settings = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": num_ranks, "MASTER_PORT": port}
             settings |= {"MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": 1, "GLOO_SOCKET_IFNAME": "lo"}
             env = os.environ | {name: str(value) for name, value in settings.items()}
-            self.processes.append(Process(program, env, folder / f"rank{rank}.txt"))
+            self.processes[rank] = Process(program, env, folder / f"rank{rank}.txt")
 
     def output(self, rank: int) -> str:
         return self.processes[rank].text
 
     def codes(self) -> list[int]:
-        return [process.wait() for process in self.processes]
+        return [process.wait() for process in self.processes.values()]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def start_ranks(tmp_path_factory):
 
     yield start
     for ranks in started:
-        for process in ranks.processes:
+        for process in ranks.processes.values():
             process.end()
 
 

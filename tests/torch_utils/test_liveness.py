@@ -94,10 +94,10 @@ def suspend(rank):
 
 
 def test_ranks_that_live_find_nothing_and_end_together(make_world):
-    world = make_world(3)
+    world = make_world(3, silence_s=12 * BEAT_S)  # A busy machine keeps a thread waiting.
     world.start()
     world.everyone(lambda rank: rank.meet("halfway"))
-    time.sleep(12 * BEAT_S)
+    time.sleep(16 * BEAT_S)
     world.everyone(Liveness.end)
     assert not any(rank.found.is_set() for rank in world.ranks)
     assert world.exits == []
@@ -142,12 +142,12 @@ def test_a_process_blocked_in_a_collective_is_ended(make_world, capfd):
 
 
 def test_a_process_that_leaves_by_itself_in_time_is_not_ended(make_world):
-    world = make_world(2)
+    world = make_world(2, silence_s=20 * BEAT_S)  # It has as long to leave.
     world.start()
     suspend(world.ranks[1])
     assert world.ranks[0].found.wait(10)
     world.ranks[0].fail(RankLostError(world.ranks[0].verdict))
-    time.sleep(8 * BEAT_S)
+    time.sleep(24 * BEAT_S)
     assert world.exits == []
 
 

@@ -130,7 +130,7 @@ def test_a_stopped_part_goes_on_in_its_folder(scripts: Path) -> None:
             asked.wait(0.01)
         asked.set()
 
-    thread = threading.Thread(target=stop_when_begun)
+    thread = threading.Thread(target=stop_when_begun, daemon=True)
     thread.start()
     slow = part(scripts, "a", "slow.py")
     first = tour(scripts, slow, part(scripts, "b"))

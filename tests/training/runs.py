@@ -64,12 +64,12 @@ def start(line: list[str], output: Path) -> subprocess.Popen:
 
 
 def start_script(line: list[str], output: Path) -> Process:
-    """The same for a Python script, without the seconds that importing PyTorch takes."""
+    """The same for a Python script, without the seconds that importing PyTorch takes. All have one hash seed."""
     program = f"import runpy, sys; sys.argv = {line[1:]!r}; runpy.run_path(sys.argv[0], run_name='__main__')"
     return Process(program, os.environ | _SETTINGS, output)
 
 
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 60.0, pause_s: float = 0.002) -> None:
+def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 150.0, pause_s: float = 0.002) -> None:
     deadline_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline_s, f"waited {timeout_s:g} s in vain for {what}"

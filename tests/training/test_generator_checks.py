@@ -115,13 +115,14 @@ for call in (
 """
     program = Process(script, os.environ, tmp_path / "output.txt")
     assert program.wait() == 0, program.text
-    assert [line.partition(" (")[0] for line in program.lines[:4]] == [
+    told = program.lines[-7:]  # Before them the operators may tell that they cannot be built.
+    assert [line.partition(" (")[0] for line in told[:4]] == [
         "z must be a tensor",
         "z must be a tensor",
         "c must be a tensor",
         "ws_bcg must be a tensor",
     ]
-    assert [line.rpartition(" ")[2] for line in program.lines[4:]] == ["'0.7'.", "True.", "8.0."]
+    assert [line.rpartition(" ")[2] for line in told[4:]] == ["'0.7'.", "True.", "8.0."]
 
 
 @torch.no_grad()

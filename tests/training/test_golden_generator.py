@@ -2,12 +2,13 @@
 """Whole generators against pictures of the published implementations, by the operators that FULLHEAD_OPS chooses."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import Tensor
 
+from tests.marks import slow_but
 from tests.training.golden import C0, C1, INIT, RENDERING, normals, numbers, uniforms, with_golden_weights
 from torch_utils.ops import forced
 from training.builder import build_generator
@@ -119,28 +120,17 @@ def check_pictures(name: str) -> None:
         assert near(numbers(out[key]), golden, out[key].abs().max().item()), key
 
 
-def check_pictures_by_reference(name: str) -> None:
+# B and C differ from A in what little follows the planes. Weights are drawn once for tests that follow each other.
+@pytest.mark.parametrize("name", slow_but("ACE", "ABCE"))
+def test_pictures(name: str) -> None:
+    check_pictures(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", "ABCE")
+def test_pictures_by_the_definitions_of_the_operators(name: str) -> None:
     with forced("reference"):
         check_pictures(name)
-
-
-# Also by the definitions of the operators. B and C differ from A in what little follows the planes, and E has no
-# operators of its own. Weights are drawn once for tests that follow each other.
-@pytest.mark.parametrize(
-    ("check", "name"),
-    [
-        (check_pictures, "A"),
-        (check_pictures_by_reference, "A"),
-        pytest.param(check_pictures, "B", marks=pytest.mark.slow),
-        pytest.param(check_pictures_by_reference, "B", marks=pytest.mark.slow),
-        (check_pictures, "C"),
-        pytest.param(check_pictures_by_reference, "C", marks=pytest.mark.slow),
-        (check_pictures, "E"),
-        pytest.param(check_pictures_by_reference, "E", marks=pytest.mark.slow),
-    ],
-)
-def test_pictures(check: Callable[[str], None], name: str) -> None:
-    check(name)
 
 
 def test_eg3d() -> None:

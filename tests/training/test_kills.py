@@ -24,6 +24,11 @@ from tests.training.runs import (
 from training.run_folder import RunFolder
 
 
+def uninterrupted(line: list[str], folder: Path) -> None:
+    output = folder / "straight.txt"
+    assert start(line, output).wait(200) == 0, output.read_text()
+
+
 def wait_for_start(process: subprocess.Popen | Process, run: Path, before: int) -> None:
     """Until there are more starts than before, or the process has ended."""
     wait_until(lambda: num_starts(run) > before or process.poll() is not None, "the start", 120)
@@ -56,12 +61,11 @@ def killed_and_gone_on(line: list[str], run: Path, num_kills: int, seed: int) ->
         finally:
             process.kill()
         assert process.wait() == -signal.SIGKILL, output.read_text()
-    assert start_script(line, output).wait(500) == 0, output.read_text()
+    assert start_script(line, output).wait(200) == 0, output.read_text()
 
 
 def test_a_training_that_was_killed_ends_as_one_that_was_not(heads: tuple[str, str], tmp_path: Path) -> None:
-    straight = command(heads, tmp_path / "straight", "loop.total_nimg=24")
-    assert start_script(straight, tmp_path / "straight.txt").wait() == 0
+    uninterrupted(command(heads, tmp_path / "straight", "loop.total_nimg=24"), tmp_path)
     killed_and_gone_on(command(heads, tmp_path / "killed", "loop.total_nimg=24"), tmp_path / "killed", 1, seed=5)
     assert "Going on from image" in (tmp_path / "killed.txt").read_text()
     assert_same(tmp_path / "straight", tmp_path / "killed")
@@ -71,8 +75,7 @@ def test_a_training_that_was_killed_ends_as_one_that_was_not(heads: tuple[str, s
 @pytest.mark.timeout(1200)
 def test_a_training_killed_a_dozen_times_ends_as_one_that_was_not(heads: tuple[str, str], tmp_path: Path) -> None:
     total = "loop.total_nimg=360"
-    straight = command(heads, tmp_path / "straight", total)
-    assert start_script(straight, tmp_path / "straight.txt").wait(500) == 0
+    uninterrupted(command(heads, tmp_path / "straight", total), tmp_path)
     killed_and_gone_on(command(heads, tmp_path / "killed", total), tmp_path / "killed", 12, seed=2)
     assert_same(tmp_path / "straight", tmp_path / "killed")
 
@@ -101,6 +104,6 @@ def test_two_ranks_one_of_which_is_killed_ten_times_end_as_two_that_were_not(
 ) -> None:
     total = "loop.total_nimg=240"
     straight = command(heads, tmp_path / "straight", total)
-    assert start([*TORCHRUN, "--nproc-per-node=2", "--", *straight], tmp_path / "straight.txt").wait(500) == 0
+    uninterrupted([*TORCHRUN, "--nproc-per-node=2", "--", *straight], tmp_path)
     brought_back_by_torchrun(command(heads, tmp_path / "killed", total), tmp_path / "killed", 10, seed=3)
     assert_same(tmp_path / "straight", tmp_path / "killed")

@@ -16,8 +16,12 @@ LONG = ("loop.total_nimg=4000", "loop.snapshot_nimg=4000")  # So that nothing is
 
 def in_the_middle(line: list[str], run: Path) -> subprocess.Popen:
     process = start(line, run.with_suffix(".txt"))
-    wait_until(lambda: (run / "stats.jsonl").exists() or process.poll() is not None, "the first tick")
-    assert process.poll() is None, run.with_suffix(".txt").read_text()
+    try:
+        wait_until(lambda: (run / "stats.jsonl").exists() or process.poll() is not None, "the first tick")
+        assert process.poll() is None, run.with_suffix(".txt").read_text()
+    except BaseException:
+        end(process)
+        raise
     return process
 
 

@@ -250,10 +250,14 @@ with open_video(sys.argv[1], Video(64, 64)) as writer:
 def test_a_signal_from_outside_leaves_a_video_that_plays(tmp_path: Path) -> None:
     command = [sys.executable, "-c", PROGRAM, str(tmp_path / "a.mp4")]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
-        while program.stdout.readline().strip() != "20":
-            pass
-        program.send_signal(signal.SIGINT)
-        program.communicate(timeout=60)
+        try:
+            for line in program.stdout:
+                if line.strip() == "20":
+                    break
+            program.send_signal(signal.SIGINT)
+            program.communicate(timeout=60)
+        finally:
+            program.kill()
     assert program.returncode != 0
     assert len(decode(tmp_path / "a.mp4")) >= 20
     assert os.listdir(tmp_path) == ["a.mp4"]

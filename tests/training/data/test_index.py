@@ -327,8 +327,10 @@ def _open_and_digest(paths):
     return _digest(open_index(*paths))
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
-@pytest.mark.parametrize("keeping", [True, False])
+@pytest.mark.parametrize(
+    ("method", "keeping"),
+    [("fork", True), ("fork", False), ("spawn", True), pytest.param("spawn", False, marks=pytest.mark.slow)],
+)
 def test_other_processes_see_the_same(tmp_path, kept, monkeypatch, method, keeping):
     monkeypatch.setattr(index_module, "CACHED_FROM", 0 if keeping else 10**9)
     index = open_index(*make_set(tmp_path, 6))

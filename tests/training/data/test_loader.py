@@ -157,9 +157,9 @@ def workers_of(loader):
 def is_alive(pid):
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+        return Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
         return False
-    return Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] != "Z"
 
 
 def test_closing_ends_the_workers(dataset):
@@ -224,7 +224,7 @@ def test_workers_leave_an_interrupt_to_their_parent(dataset):
 def test_an_interrupt_is_quiet_and_leaves_no_process(tmp_path):
     paths = make_set(tmp_path, 10)
     # As the trainer, the program only notes the interrupt: where Python runs a destructor at that moment (PyTorch's
-    # fetching of a batch has several), a KeyboardInterrupt is dropped. The workers started without the note.
+    # fetching of a batch has several), a KeyboardInterrupt is dropped.
     program = f"""
         import sys, time
         from dnnlib.stop import stop_requests
@@ -246,10 +246,13 @@ def test_an_interrupt_is_quiet_and_leaves_no_process(tmp_path):
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    pids = [int(pid) for pid in process.stdout.readline().split()]
-    assert len(pids) == 2
-    os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    try:
+        pids = [int(pid) for pid in process.stdout.readline().split()]
+        assert len(pids) == 2
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 7
     assert errors == ""
     assert not any(is_alive(pid) for pid in pids)
