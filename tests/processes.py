@@ -13,6 +13,7 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -86,3 +87,31 @@ class Process:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
         self.kill()
+
+
+class Ranks:
+    """Processes that run one program as the ranks of one gloo run on this machine, without torchrun."""
+
+    def __init__(self, folder: Path, program: str, num_ranks: int, start: range | None = None):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.processes = {}
+        for rank in start or range(num_ranks):
+            settings = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": num_ranks, "MASTER_PORT": port}
+            settings |= {"MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": 1, "GLOO_SOCKET_IFNAME": "lo"}
+            env = os.environ | {name: str(value) for name, value in settings.items()}
+            self.processes[rank] = Process(program, env, folder / f"rank{rank}.txt")
+
+    def output(self, rank: int) -> str:
+        return self.processes[rank].text
+
+    def codes(self) -> list[int]:
+        try:
+            return [process.wait(2 * TIME_LIMIT_S) for process in self.processes.values()]
+        finally:
+            self.end()
+
+    def end(self) -> None:
+        for process in self.processes.values():
+            process.end()

@@ -102,6 +102,7 @@ def test_it_runs_as_a_module() -> None:
     assert from_json(RunConfig, result.stdout) == resolve("debug")
 
 
+@pytest.mark.slow
 def test_a_summary_counts_the_published_parameters(run: Run) -> None:
     lines = run("panohead", "--summary").stdout.splitlines()
     counts = {line.split()[0]: line.split()[1] for line in lines if line.startswith(("Generator", "Critic"))}

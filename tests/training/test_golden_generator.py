@@ -142,6 +142,7 @@ def test_eg3d() -> None:
         assert near(numbers(G(Z, C1, 0.7)["image"])[:2], [-0.701936, 0.121486], 1.0)
 
 
+@pytest.mark.slow
 def test_other_views_sizes_and_backgrounds(pano: Generator, ws: Tensor) -> None:
     planes = pano.planes(ws)
     front = pano.synthesis(ws, C0, planes=planes)

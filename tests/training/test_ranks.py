@@ -4,19 +4,19 @@
 import os
 import signal
 import socket
-import sys
 import time
 from pathlib import Path
 
 import pytest
 from torch import Tensor
 
-from tests.training.runs import TORCHRUN, command, num_starts, start, wait_until
+from tests.processes import Ranks
+from tests.training.runs import command, num_starts, start, wait_until
 from torch_utils import checkpoint
 
 # Three steps of 8 images in float64, with everything on. The networks of the main rank are written.
 THREE_STEPS = """
-import sys, torch
+import torch
 from pathlib import Path
 from configs import resolve
 from torch_utils import checkpoint, distributed
@@ -45,7 +45,6 @@ def main(destination, *assignments):
         if distributed.is_main():
             checkpoint.write(destination, tensors(trainer), {"p": trainer.state.augmentation.p.item()})
 
-main(*sys.argv[1:])
 """
 EVERYTHING = (
     *("augment.mode=fixed", "augment.p=0.5", "loss.style_mixing=0.5", "loss.density=0.25", "loss.r1_every=2"),
@@ -57,11 +56,10 @@ EVERYTHING = (
 def three_steps(heads: tuple[str, str], destination: Path, num_ranks: int, *assignments: str) -> checkpoint.Checkpoint:
     images, masks = heads
     fields = (f"data.img_data={images}", f"data.seg_data={masks}", *EVERYTHING, *assignments)
-    line = [sys.executable, "-c", THREE_STEPS, str(destination), *fields]
-    if num_ranks > 1:
-        line = [*TORCHRUN, f"--nproc-per-node={num_ranks}", "--", *line]
-    output = destination.with_suffix(".txt")
-    assert start(line, output).wait(120) == 0, output.read_text()
+    folder = destination.with_suffix(".said")
+    folder.mkdir()
+    ranks = Ranks(folder, f"{THREE_STEPS}\nmain(*{[str(destination), *fields]!r})", num_ranks)
+    assert ranks.codes() == [0] * num_ranks, "".join(map(ranks.output, ranks.processes))
     return checkpoint.read(destination)
 
 

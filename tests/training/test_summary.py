@@ -77,12 +77,14 @@ def test_the_predicted_memory_is_what_a_process_takes(name: str, batch: int, is_
     assert predicted == pytest.approx(measured(name, batch, is_training=is_training), rel=0.1)
 
 
+@pytest.mark.slow
 def test_training_takes_more_memory_and_larger_batches_do() -> None:
     one, three = (rendering_bytes(CONFIG, 25, batch, is_training=False) for batch in (1, 3))
     assert three == pytest.approx(3 * one, rel=0.1)
     assert rendering_bytes(CONFIG, 25, 1, is_training=True) > 1.5 * one
 
 
+@pytest.mark.slow
 def test_a_smaller_budget_for_chunks_takes_less_memory() -> None:
     large = replace(CONFIG, **{"renderer.resolution": 64, "renderer.num_coarse": 40})
     small = replace(large, **{"renderer.memory_budget_mb": 1})

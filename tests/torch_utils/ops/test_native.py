@@ -290,6 +290,7 @@ print("native" if native._load()[0] else "reference")
 """
 
 
+@pytest.mark.slow
 def test_the_first_use_may_be_inside_a_compiled_function(ready):
     assert ready.run(COMPILED, csrc=False).lines == ["native"]
 

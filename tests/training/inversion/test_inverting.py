@@ -53,7 +53,8 @@ def test_a_known_head_is_found_and_looks_right_from_other_sides(seed: int, setti
         assert gained >= 2 + psnr_at(G, mean_of(found), there.images, there.labels), yaw
 
 
-@pytest.mark.parametrize("off_deg", [10, pytest.param(-10, marks=SLOW)])
+@pytest.mark.slow
+@pytest.mark.parametrize("off_deg", [10, -10])
 def test_a_camera_that_is_ten_degrees_off_is_put_right(off_deg: float, tmp_path: Path) -> None:
     G = solid_generator()
     targets = target(G, head(G), 20).seen_by(view(G, 20 + off_deg))
@@ -86,7 +87,7 @@ def test_heads_of_different_people_are_sought_together(tmp_path: Path) -> None:
     assert psnr_db(pictures_of(found.tuned, found.latent, both), both.images).min() >= 25
 
 
-@pytest.mark.parametrize("space", ["z", "w+"])
+@pytest.mark.parametrize("space", ["z", pytest.param("w+", marks=SLOW)])
 def test_the_other_spaces_are_searched_too(space: str, tmp_path: Path) -> None:
     G = solid_generator()
     targets = target(G, head(G), 0)

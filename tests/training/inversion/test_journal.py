@@ -98,6 +98,7 @@ def test_a_damaged_state_is_told(tmp_path: Path) -> None:
         run(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_plateau_ends_the_level_part_of_a_search_and_all_of_tuning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -148,6 +148,7 @@ def test_a_scaled_crop_moves_what_is_seen_away_from_the_middle(seen):
     assert (middle - halved).abs().mean() < 0.01
 
 
+@pytest.mark.slow
 def test_both_paths_of_the_operator_give_the_same_pictures():
     off = total = 0
     for who, azimuth_deg in zip(PEOPLE[:2], (30.0, 200.0), strict=True):
