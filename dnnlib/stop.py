@@ -42,6 +42,8 @@ def stop_requests() -> Iterator[threading.Event]:
             raise KeyboardInterrupt
 
     previous = {number: signal.signal(number, ask) for number in _STOPPING}
+    if sys.unraisablehook is _exit_though_dropped:  # A program whose work has begun ends with a status of its own.
+        sys.unraisablehook = sys.__unraisablehook__
     try:
         yield asked
     finally:
@@ -49,13 +51,17 @@ def stop_requests() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
+class _Stopped(SystemExit):
+    """Raised by a signal before the work began."""
+
+
 def _exit(number: int, frame: Any) -> None:
     print("Stopped before the work began: there is nothing to save.", file=sys.stderr, flush=True)
-    sys.exit(0)
+    raise _Stopped(0)
 
 
 def _exit_though_dropped(dropped: Any) -> None:
     # Python drops what a handler raises in a destructor, and in the callback at the end of every import.
-    if isinstance(dropped.exc_value, SystemExit):
-        os._exit(0)
+    if isinstance(dropped.exc_value, _Stopped):
+        os._exit(0)  # It can only be dropped again; nothing has been done that would have to be undone.
     sys.__unraisablehook__(dropped)

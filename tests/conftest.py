@@ -13,7 +13,8 @@ with contextlib.suppress(ModuleNotFoundError):  # Of the tests that run on a GPU
     from hypothesis import HealthCheck, settings
 
     # A busy machine may take a while for any example.
-    settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    checks = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]  # Fixtures hand out folders and functions.
+    settings.register_profile("patient", deadline=None, suppress_health_check=checks)
     settings.load_profile("patient")
 
 

@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -107,8 +108,12 @@ class Ranks:
         return self.processes[rank].text
 
     def codes(self) -> list[int]:
+        """Exit codes. If one hangs, what all have said."""
+        deadline_s = time.monotonic() + 2 * TIME_LIMIT_S
         try:
-            return [process.wait(2 * TIME_LIMIT_S) for process in self.processes.values()]
+            return [process.wait(max(deadline_s - time.monotonic(), 0)) for process in self.processes.values()]
+        except AssertionError as hung:
+            raise AssertionError("\n".join(map(self.output, self.processes))) from hung
         finally:
             self.end()
 

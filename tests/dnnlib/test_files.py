@@ -11,7 +11,7 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnnlib.atomic import atomic_write
@@ -95,7 +95,7 @@ trees = st.dictionaries(names.map("/".join), st.binary(max_size=200), max_size=8
 
 
 @given(files=trees)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 def test_a_folder_and_an_archive_agree(tmp_path_factory, files):
     """Both take a set of files and give it back, or both refuse a name. A file that is a folder too is left out."""
     folders = {name[:at] for name in files for at, letter in enumerate(name) if letter == "/"}

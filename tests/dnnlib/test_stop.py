@@ -53,21 +53,32 @@ def test_before_the_work_a_signal_ends_well(capsys: pytest.CaptureFixture[str]) 
 
 IN_A_DESTRUCTOR = """
 import os, signal, sys
-from dnnlib.stop import exit_cleanly_on_stop
+from dnnlib.stop import exit_cleanly_on_stop, stop_requests
 exit_cleanly_on_stop()
 class Dying:
     def __del__(self):
-        if {raises}:
-            raise ValueError("told as usual")
-        os.kill(os.getpid(), signal.SIGTERM)
+        {what}
+{before}
 Dying()
 sys.exit(3)
 """
+STOP = "os.kill(os.getpid(), signal.SIGTERM)"
+WORK = "with stop_requests(): pass"
 
 
-@pytest.mark.parametrize(("raises", "code", "told"), [(False, 0, "nothing to save"), (True, 3, "told as usual")])
-def test_a_signal_that_comes_where_python_drops_exceptions_ends_it_too(raises: bool, code: int, told: str) -> None:
-    command = [sys.executable, "-c", IN_A_DESTRUCTOR.format(raises=raises)]
+@pytest.mark.parametrize(
+    ("what", "before", "code", "told"),
+    [
+        (STOP, "", 0, "nothing to save"),
+        (STOP, WORK, 3, "nothing to save"),
+        ("raise ValueError('as usual')", "", 3, "as usual"),
+        ("sys.exit(5)", "", 3, "SystemExit: 5"),
+    ],
+)
+def test_a_signal_that_comes_where_python_drops_exceptions_ends_it_before_the_work(
+    what: str, before: str, code: int, told: str
+) -> None:
+    command = [sys.executable, "-c", IN_A_DESTRUCTOR.format(what=what, before=before)]
     root = Path(__file__).parents[2]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, told in done.stderr) == (code, True)

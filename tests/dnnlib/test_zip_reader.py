@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dnnlib import zip_reader
@@ -61,7 +61,6 @@ def patched(content, old, new):
     method=st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]),
     comment=st.binary(max_size=300),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_archive_of_the_standard_library_is_read(place, files, method, comment):
     assert read_all(place(build(files, method, comment))) == files
 
@@ -283,7 +282,6 @@ def test_any_damage_is_refused_or_does_no_harm(place, content):
 
 
 @given(st.binary(max_size=300))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_before_an_end_record_are_refused_or_read(place, junk):
     end = build({})[:-2]
     for size in (len(junk), 0, 46):

@@ -87,7 +87,7 @@ print("RESULT", json.dumps(results))
 def together(start_ranks):
     ranks = start_ranks(TOGETHER, 3)
     codes = ranks.codes()
-    assert codes == [0, 0, 0], "".join(ranks.output(rank) for rank in range(3))
+    assert codes == [0, 0, 0], "\n".join(ranks.output(rank) for rank in range(3))
     return [json.loads(ranks.output(rank).split("RESULT")[1]) for rank in range(3)]
 
 
@@ -184,7 +184,7 @@ def faults(start_ranks):
     for ranks in runs.values():
         deadline = time.monotonic() + 90
         while not all("ready" in ranks.output(rank) for rank in ranks.processes):
-            assert time.monotonic() < deadline, "".join(map(ranks.output, ranks.processes))
+            assert time.monotonic() < deadline, "\n".join(map(ranks.output, ranks.processes))
             time.sleep(0.05)
     runs["killed"].processes[1].kill()
     os.kill(runs["stopped"].processes[0].pid, signal.SIGSTOP)

@@ -13,6 +13,7 @@ from tests.processes import Process
 from torch_utils import heap
 from torch_utils.ops import native
 
+ROOT = Path(__file__).parents[2]
 Run = Callable[..., list[str]]
 
 linux_only = pytest.mark.skipif(heap._glibc() is None, reason="elsewhere nothing is kept")
@@ -143,7 +144,7 @@ print("one")
 
 
 @linux_only
-def test_pieces_from_before_and_of_the_system_are_given_back_where_they_came_from() -> None:
+def test_pieces_from_before_and_of_the_system_are_given_back_where_they_came_from(built: None) -> None:
     program = """
 conv = torch.nn.Conv2d(8, 8, 3)
 x = torch.randn(1, 8, 300, 300)
@@ -159,10 +160,8 @@ except RuntimeError as error:
     print(type(error).__name__, float(array.sum()) == 1 << 20, float(grown.sum()))
 """
     # Not forked from a server, so that Python's interpreter ends: that gives back what is left.
-    command = [sys.executable, "-c", PRELUDE + program]
-    done = subprocess.run(
-        command, env={**os.environ, "FULLHEAD_OPS": "native"}, capture_output=True, text=True, check=False
-    )
+    command, env = [sys.executable, "-c", PRELUDE + program], {**os.environ, "FULLHEAD_OPS": "native"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["RuntimeError", "True", "0.0"]
 

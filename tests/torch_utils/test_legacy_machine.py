@@ -34,13 +34,13 @@ PLAIN = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(PLAIN, st.sampled_from([4, 5]))
 def test_plain_data_comes_back_as_it_was(value, protocol):
     assert run(pickle.dumps(value, protocol)) == value
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200), st.integers(2, 5))
 def test_any_bytes_give_a_value_or_are_refused(data, protocol):
     with contextlib.suppress(LegacyPickleError):
@@ -51,7 +51,7 @@ OPCODES = st.sampled_from([opcode.code.encode("latin1") for opcode in pickletool
 STEPS = st.lists(OPCODES | st.sampled_from([b"K\x01", b"h\x00", b"q\x00", b"\x8c\x01a", b"ca\nb\n", b"ca\nlist\n"]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(STEPS)
 def test_any_opcodes_give_a_value_or_are_refused(steps):
     with contextlib.suppress(LegacyPickleError):

@@ -110,7 +110,7 @@ def test_a_storage_is_made_of_bytes(argument):
 SIZES = st.lists(st.integers(0, 6), max_size=4).map(tuple)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, 14), SIZES, st.data())
 def test_a_view_is_refused_exactly_where_an_index_would_leave_the_storage_or_elements_multiply(offset, size, data):
     stride = tuple(data.draw(st.integers(0, 12)) for _ in size)

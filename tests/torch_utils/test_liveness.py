@@ -62,7 +62,7 @@ class World:
         self.everyone(Liveness.start)
 
     def everyone(self, act):
-        threads = [threading.Thread(target=act, args=[rank]) for rank in self.ranks]
+        threads = [threading.Thread(target=act, args=[rank], daemon=True) for rank in self.ranks]
         for thread in threads:
             thread.start()
         for thread in threads:

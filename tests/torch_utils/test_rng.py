@@ -60,7 +60,7 @@ def test_philox_gives_the_published_answers(counter, key, expected):
 word = st.integers(0, MASK)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(counters=st.lists(st.tuples(word, word, word, word), max_size=5), key=st.integers(0, 2**64 - 1))
 def test_philox_of_many_counters_is_philox_of_each(counters, key):
     stacked = torch.tensor(counters, dtype=torch.int64).reshape(-1, 4).T

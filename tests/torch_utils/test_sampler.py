@@ -17,7 +17,7 @@ def first_items(count, **settings):
     return list(itertools.islice(InfiniteSampler(**settings), count))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(size=st.integers(1, 300), seed=st.integers(0, 2**40), epoch=st.integers(0, 2**40))
 def test_every_epoch_is_a_permutation(size, seed, epoch):
     items = items_at(torch.arange(epoch * size, (epoch + 1) * size), size, seed)
@@ -48,7 +48,7 @@ def test_an_order_has_no_memory_of_the_index():
     assert (lagged - torch.eye(3)).abs().max() < 0.03
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(size=st.integers(1, 50), stop=st.integers(0, 10_000), batch=st.integers(1, 40))
 def test_a_restart_goes_on_exactly_where_the_run_stopped(size, stop, batch):
     through = items_at(torch.arange(stop + 100), size, 0)[stop:].tolist()

@@ -238,7 +238,7 @@ def test_no_labels_are_sound_labels(labels):
     check_labels(labels)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 2**31), st.floats(0.5, 10), st.floats(0.5, 30))
 def test_any_upright_camera_that_looks_at_the_head_passes(seed, radius, focal):
     angles = sample_hv(100, h_std_rad=3.2, v_std_rad=1.2, kind="uniform", generator=torch.Generator().manual_seed(seed))
@@ -333,7 +333,7 @@ def test_a_list_of_labels_that_all_have_another_length_is_refused():
         check_labels([[0.0] * 31] * 3)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 2**31), st.floats(-30, 37), st.sampled_from([np.float32, np.float64]))
 def test_noise_is_refused_without_another_error_or_a_warning(seed, exponent, dtype):
     labels = (np.random.default_rng(seed).standard_normal((20, 25)) * 10**exponent).astype(dtype)

@@ -13,7 +13,7 @@ from training.camera_rays import pixel_centres, project, rays
 from training.cameras import mirror, translate
 from training.types import Camera
 
-quick = settings(max_examples=40, deadline=None)
+quick = settings(max_examples=40)
 seeds = st.integers(0, 2**31)
 
 

@@ -33,7 +33,7 @@ azimuths = st.floats(-math.pi + 1e-3, math.pi - 1e-3)
 elevations = st.floats(-1.5, 1.5)
 rolls = st.floats(-3.1, 3.1)
 coordinates = st.floats(-3, 3)
-quick = settings(max_examples=60, deadline=None)
+quick = settings(max_examples=60)
 
 
 def double(*values: float) -> torch.Tensor:

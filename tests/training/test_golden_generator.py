@@ -120,7 +120,7 @@ def check_pictures(name: str) -> None:
         assert near(numbers(out[key]), golden, out[key].abs().max().item()), key
 
 
-# B and C differ from A in what little follows the planes. Weights are drawn once for tests that follow each other.
+# B differs from A in the activation of its decoder alone. Weights are drawn once for tests that follow each other.
 @pytest.mark.parametrize("name", slow_but("ACE", "ABCE"))
 def test_pictures(name: str) -> None:
     check_pictures(name)

@@ -26,7 +26,12 @@ from training.run_folder import RunFolder
 
 def uninterrupted(line: list[str], folder: Path) -> None:
     output = folder / "straight.txt"
-    assert start(line, output).wait(200) == 0, output.read_text()
+    process = start(line, output)
+    try:
+        assert process.wait(200) == 0, output.read_text()
+    finally:
+        process.terminate()  # torchrun ends its ranks.
+        process.wait(60)
 
 
 def wait_for_start(process: subprocess.Popen | Process, run: Path, before: int) -> None:

@@ -46,7 +46,7 @@ def tensors(value: object) -> list[Tensor]:
 # Splits.
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     batch=st.integers(1, 12),
     start=st.sampled_from([0, 32, 10**7, 2**40]),

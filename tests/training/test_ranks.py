@@ -59,7 +59,7 @@ def three_steps(heads: tuple[str, str], destination: Path, num_ranks: int, *assi
     folder = destination.with_suffix(".said")
     folder.mkdir()
     ranks = Ranks(folder, f"{THREE_STEPS}\nmain(*{[str(destination), *fields]!r})", num_ranks)
-    assert ranks.codes() == [0] * num_ranks, "".join(map(ranks.output, ranks.processes))
+    assert ranks.codes() == [0] * num_ranks, "\n".join(map(ranks.output, ranks.processes))
     return checkpoint.read(destination)
 
 

@@ -43,7 +43,7 @@ def test_a_ramp_without_length_is_at_its_end_at_once(cur_nimg: int) -> None:
 number = st.floats(-1e3, 1e3)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(start=number, end=number, length=st.integers(0, 10**8), nimg=st.integers(0, 2 * 10**8))
 def test_a_ramp_is_straight_and_between_its_ends(start: float, end: float, length: int, nimg: int) -> None:
     value = ramp(start, end, length, nimg)

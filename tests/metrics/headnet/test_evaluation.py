@@ -133,7 +133,6 @@ def test_pictures_of_one_head_look_more_alike_after_less_blur(net, heads):
     assert distances[0].mean() < unrelated.mean()
 
 
-@pytest.mark.slow
 def test_all_figures_are_numbers_and_can_be_drawn(net, heads):
     figures = evaluate(net, heads)
     assert '"median_deg"' in to_json(figures)  # Which refuses what is not finite.

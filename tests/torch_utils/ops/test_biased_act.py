@@ -75,7 +75,7 @@ def test_the_clamp_of_the_gradient_cases_holds_for_some_elements_and_not_for_oth
     assert 0.02 < held.double().mean() < 0.98
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     shape=st.lists(st.integers(0, 7), min_size=1, max_size=5),
     act=st.sampled_from(op_cases.ACTIVATIONS),

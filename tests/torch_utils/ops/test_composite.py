@@ -69,7 +69,7 @@ def test_native_equals_the_reference_in_float64(case, dtype):
         op_checks.check_against_float64(case, dtype, layout=layout)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     batch=st.lists(st.integers(0, 5), max_size=3),
     samples=st.integers(1, 40),
@@ -185,7 +185,7 @@ def test_passes_that_do_not_belong_together_are_refused():
 
 
 @pytest.mark.parametrize("path", PATHS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(scale=st.floats(-1e4, 1e4), samples=st.integers(2, 30), seed=st.integers(0, 99))
 def test_weights_are_a_part_of_one_and_depths_lie_on_the_ray(path, scale, samples, seed):
     features, densities, depths = (x.float() for x in rays(samples, seed=seed))

@@ -128,7 +128,7 @@ def test_an_axis_may_point_anywhere(axis):
     assert rod == pytest.approx(0.4)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 999), flattest=st.floats(0.2, 1), middle=st.floats(0, 1))
 def test_an_ellipsoid_is_exact_at_its_surface_and_a_bound_elsewhere(seed, flattest, middle):
     radii = (0.2, 0.2 * flattest, 0.2 * (flattest + middle * (1 - flattest)))
@@ -283,7 +283,7 @@ def test_native_equals_the_reference_in_float64(case):
         op_checks.check_against_float64(case, torch.float32, layout=layout)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), count=st.sampled_from([1, 63, 64, 65, 700]), spread=st.sampled_from([0.01, 0.1, 1]))
 def test_native_equals_the_reference_wherever_points_are(seed, count, spread):
     table = random_solid(seed).table()
@@ -302,7 +302,7 @@ def with_a_stray_in_every_block(points):
     return torch.cat([points[:, None], strays], dim=1).flatten(0, 1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10**6), spread=st.sampled_from([0.003, 0.03, 0.1]))
 def test_what_is_left_out_changes_no_bit(seed, spread):
     table = random_solid(seed, num_shapes=60).table()

@@ -53,7 +53,7 @@ def test_first_and_second_gradients_are_those_of_finite_differences(case, path):
     op_checks.check_gradients_numerically(case, path)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     batch=st.integers(0, 3),
     channels=st.integers(1, 20),

@@ -73,7 +73,7 @@ def resampled_by_dense_convolution(x, taps, up, down, pad, gain):
 
 
 @pytest.mark.parametrize("path", PATHS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(resampling=resamplings())
 def test_values_are_those_of_plain_loops_and_of_dense_convolution(path, resampling):
     x, taps, up, down, pad = resampling
@@ -138,7 +138,7 @@ def test_every_number_of_taps_is_right_in_every_phase(num_taps, channels_last):
 # --- Properties -------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(resampling=resamplings())
 def test_the_gradient_is_the_adjoint(resampling):
     """<fir(x), y> = <x, fir^T(y)>, where fir^T is another resampling: flipped taps, up and down exchanged."""
@@ -152,7 +152,7 @@ def test_the_gradient_is_the_adjoint(resampling):
     torch.testing.assert_close((y * g).sum(), (x * back).sum(), rtol=1e-9, atol=1e-10)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(resampling=resamplings())
 def test_transposing_the_padding_twice_gives_the_same_outputs(resampling):
     x, taps, up, down, pad = resampling
@@ -167,7 +167,7 @@ def test_transposing_the_padding_twice_gives_the_same_outputs(resampling):
 
 
 @pytest.mark.parametrize("path", PATHS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(resampling=resamplings(), a=st.floats(-3, 3))
 def test_resampling_is_linear(path, resampling, a):
     x, *arguments = resampling

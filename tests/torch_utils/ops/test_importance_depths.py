@@ -56,7 +56,7 @@ def rays(draw, most=30):
 
 @pytest.mark.parametrize("pairing", PAIRINGS)
 @pytest.mark.parametrize("path", PATHS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(ray=rays())
 def test_draws_are_those_of_one_ray_after_the_other(path, pairing, ray):
     depths, weights, u = ray
@@ -96,7 +96,7 @@ def test_mid_cell_divides_the_unit_interval_evenly():
 
 @pytest.mark.parametrize("pairing", PAIRINGS)
 @pytest.mark.parametrize("path", PATHS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ray=rays())
 def test_draws_ascend_with_u_and_stay_on_the_ray(path, pairing, ray):
     depths, weights, u = (x.float() for x in ray)
@@ -204,7 +204,7 @@ def test_depths_carry_no_gradient(path):
 
 
 @pytest.mark.parametrize("path", PATHS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     batch=st.lists(st.integers(0, 4), max_size=2),
     first=st.integers(0, 20),

@@ -35,7 +35,7 @@ def word_by_word(index, key, count):
 
 
 @pytest.mark.parametrize("path", PATHS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     indices=st.lists(st.integers(-(2**63), 2**63 - 1), max_size=9),
     key=st.integers(0, 2**64 - 1),

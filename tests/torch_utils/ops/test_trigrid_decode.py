@@ -148,7 +148,7 @@ def test_more_points_than_a_chunk_takes():
     op_checks.check_against_float64(op_cases.decode_of_many_points(), torch.float64)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     shape=st.tuples(*[st.integers(0, 3)], st.just(3), *[st.integers(1, n) for n in (5, 40, 6, 6)]),
     num_points=st.integers(0, 40),

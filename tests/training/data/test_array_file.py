@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from training.data.array_file import Arrays, map_arrays, write_arrays
@@ -61,7 +61,6 @@ def test_any_other_head_is_nothing(file):
         assert map_arrays(file, "key", DTYPES) is None
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, 10**6), byte=st.integers(0, 255))
 def test_a_changed_byte_is_noticed_or_lies_between_the_arrays(file, at, byte):
     data = file.read_bytes()
@@ -72,7 +71,6 @@ def test_a_changed_byte_is_noticed_or_lies_between_the_arrays(file, at, byte):
         assert all(np.array_equal(content.arrays[name], array) for name, array in ARRAYS.items())
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(junk=st.binary(max_size=200), length=st.integers(0, 2**64 - 1))
 def test_any_bytes_are_nothing(file, junk, length):
     junk_file = file.with_name("junk")

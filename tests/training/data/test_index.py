@@ -10,7 +10,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -212,7 +212,7 @@ def test_an_archive_cut_anywhere_is_refused_by_name(tmp_path):
             open_index(img, seg)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(at=st.integers(0, 10**6), byte=st.integers(0, 255), which=st.sampled_from([0, 1]), cut=st.booleans())
 def test_any_damage_gives_right_items_or_errors_with_a_name(tmp_path_factory, at, byte, which, cut):
     folder = tmp_path_factory.mktemp("set")

@@ -157,6 +157,8 @@ def workers_of(loader):
 def is_alive(pid):
     try:
         os.kill(pid, 0)
+        if not Path("/proc").exists():
+            return True
         return Path(f"/proc/{pid}/stat").read_text().split(") ")[1][0] != "Z"
     except (ProcessLookupError, FileNotFoundError):
         return False

@@ -52,6 +52,7 @@ def test_an_inversion_that_was_stopped_again_and_again_comes_to_the_same(tmp_pat
     assert len(whole.course.losses["search"]) == len(whole.course.losses["tuning"]) == 20
     assert torch.equal(parts.latent.ws, whole.latent.ws)
     assert torch.equal(parts.latent.labels, whole.latent.labels)
+    assert not torch.equal(whole.latent.labels, TARGETS.labels)  # Cameras are put right, too.
     tensors = parts.tuned.state_dict()
     assert all(torch.equal(tensors[name], x) for name, x in whole.tuned.state_dict().items())
 

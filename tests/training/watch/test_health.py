@@ -192,7 +192,7 @@ BROKEN_RUNS: dict[str, Broken] = {
 }
 
 
-# The others are the other side of one of these, or are told in the same way.
+# The others are told in the same ways.
 FEW = (
     *("a critic that is sure of everything", "losses that are no numbers for one step", "losses that grow suddenly"),
     *("cameras that run away", "a slow disk"),

@@ -72,7 +72,7 @@ def test_the_front_of_a_blender_scene_becomes_the_front() -> None:
     np.testing.assert_allclose(with_up(one, "z").T_world_cam[0, :3, 3], [0, 0, 3], atol=1e-12)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), n=st.integers(10, 60))  # Three may stand on one side by chance, which is below.
 def test_the_pictures_up_is_found_in_a_world_turned_anyhow(seed: int, n: int) -> None:
     R = rotation(seed)
@@ -85,7 +85,7 @@ def test_the_pictures_up_is_found_when_all_look_from_one_side() -> None:
     assert up_of_cameras(cameras.T_world_cam) @ rotation(3) @ [0, 1, 0] > 0.9
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 10_000),
     offset=st.lists(st.floats(-1e4, 1e4), min_size=3, max_size=3),

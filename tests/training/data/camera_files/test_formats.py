@@ -51,7 +51,7 @@ def transforms(**changes: object) -> dict:
     return {"camera_angle_x": 0.5, "w": 640, "h": 480, "frames": [frame], **changes}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1), form=st.sampled_from(FORMATS))
 def test_reading_what_was_written_gives_the_same_cameras(tmp_path_factory, seed: int, form: str) -> None:
     cameras = random_cameras(seed)

@@ -83,7 +83,7 @@ def test_what_are_no_landmarks_is_a_problem_of_that_picture_alone(tmp_path, valu
     assert "68" in problem.remedy
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)

@@ -215,7 +215,7 @@ def test_a_mistake_in_an_item_names_the_item(workers: int, tmp_path: Path) -> No
         build_toys(Toys(raises=((11, ValueError("the nose is missing")),)), tmp_path, workers=workers)
 
 
-@pytest.mark.parametrize("workers", slow_but([1], [1, 2]))
+@pytest.mark.parametrize("workers", slow_but([2], [1, 2]))
 def test_a_mistake_of_the_program_names_the_item_and_is_no_data_error(workers: int, tmp_path: Path) -> None:
     with pytest.raises((RuntimeError, WorkError), match=r"(?s)item 11 could not be made"):
         build_toys(Toys(raises=((11, KeyError("nose")),)), tmp_path, workers=workers)

@@ -23,7 +23,7 @@ from training.data.making.calibration import (
 from training.data.making.face_fit import View, fit_face
 from training.data.problems import DataError
 
-quick = settings(max_examples=30, deadline=None)
+quick = settings(max_examples=30)
 offsets_of_boxes = st.builds(
     Offsets, st.floats(0.5, 2), st.floats(-0.2, 0.2), st.floats(-0.2, 0.2), st.floats(-0.3, 0.3)
 )

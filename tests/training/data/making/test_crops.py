@@ -11,7 +11,7 @@ from PIL import Image
 
 from training.data.making.crops import Crop, crop_mask, crop_picture
 
-quick = settings(max_examples=30, deadline=None)
+quick = settings(max_examples=30)
 crops = st.builds(
     lambda x, y, side, turn: Crop(complex(x, y), side * cmath.exp(1j * turn)),
     st.floats(100, 150), st.floats(80, 120), st.floats(20, 140), st.floats(-3, 3),

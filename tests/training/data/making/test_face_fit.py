@@ -14,7 +14,7 @@ from training.data.making.crops import Crop
 from training.data.making.face_fit import View, fit_face, objection
 from training.data.making.head_points import mean_head
 
-quick = settings(max_examples=40, deadline=None)
+quick = settings(max_examples=40)
 views = st.builds(View, st.floats(-1.4, 1.4), st.floats(-0.9, 0.9), st.floats(-0.8, 0.8))
 sides = st.floats(20, 3000)
 

@@ -33,7 +33,7 @@ def test_the_published_crop_of_a_frontal_head_is_the_canonical_picture():
     assert abs(raised) < 1e-3
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.floats(-math.pi, math.pi), st.floats(-1.4, 1.4))
 def test_places_are_those_of_the_projects_camera(azimuth_rad, elevation_rad):
     angles = torch.tensor([azimuth_rad, elevation_rad], dtype=torch.float64)

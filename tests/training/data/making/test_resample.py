@@ -98,7 +98,7 @@ def test_beyond_the_source_it_is_black_and_empty() -> None:
     np.testing.assert_array_equal(small, image[:, :, 0] // 200 * 255)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(8, 70), st.integers(1, 70), st.integers(0, 2**31))
 def test_shrunk_masks_keep_coverage_exactly(side: int, resolution: int, seed: int) -> None:
     resolution = min(resolution, side)

@@ -76,7 +76,7 @@ def test_huge_logits_are_certain_and_nothing_else():
         read_output(np.full((1, 1, 4, 4), np.nan, np.float32), Reading("sigmoid", (0,)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 80), st.integers(1, 80), st.integers(1, 40))
 def test_a_mask_has_the_size_of_its_picture_whatever_the_networks_size(height, width, size):
     picture = np.zeros((height, width, 3), dtype=np.uint8)
