@@ -63,5 +63,5 @@ def _exit(number: int, frame: Any) -> None:
 def _exit_though_dropped(dropped: Any) -> None:
     # Python drops what a handler raises in a destructor, and in the callback at the end of every import.
     if isinstance(dropped.exc_value, _Stopped):
-        os._exit(0)  # It can only be dropped again; nothing has been done that would have to be undone.
+        os._exit(0)  # Raised again it would be dropped again, and nothing has been done that must be undone.
     sys.__unraisablehook__(dropped)

@@ -12,8 +12,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 with contextlib.suppress(ModuleNotFoundError):  # Of the tests that run on a GPU machine none needs it.
     from hypothesis import HealthCheck, settings
 
-    # A busy machine may take a while for any example.
-    checks = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]  # Fixtures hand out folders and functions.
+    # A busy machine may take a while for any example. Fixtures of these tests hand out folders and functions.
+    checks = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
     settings.register_profile("patient", deadline=None, suppress_health_check=checks)
     settings.load_profile("patient")
 
